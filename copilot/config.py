@@ -1,0 +1,188 @@
+"""Settings: one frozen struct per room, from a TOML file and ``COPILOT_*`` variables. Unknown keys are errors."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from copilot.errors import ConfigError
+
+Probability = Annotated[float, Meta(ge=0, le=1)]
+Positive = Annotated[int, Meta(ge=1)]
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of one table in the configuration file."""
+
+
+class VadSettings(Section, frozen=True, kw_only=True):
+    """Voice-activity detection, names and meaning as in Silero VAD."""
+
+    threshold: Probability = 0.35
+    neg_threshold: Probability = 0.2
+    min_speech_ms: Positive = 160
+    min_silence_ms: Positive = 384
+    speculate_after_ms: Positive = 160
+    speech_pad_ms: Annotated[int, Meta(ge=0)] = 200
+    max_speech_ms: Positive = 14_000
+
+
+class SpeechSettings(Section, frozen=True, kw_only=True):
+    """When to decode what."""
+
+    vad: VadSettings = VadSettings()
+    interim_interval_ms: Positive = 600
+    first_interim_ms: Positive = 400
+    min_voiced_ms: Positive = 250
+    context_finals: Annotated[int, Meta(ge=0, le=8)] = 2
+    final_timeout_s: float = 10.0
+
+
+class RecogniserSettings(Section, frozen=True, kw_only=True):
+    """The speech model. ``model`` is a name in the manifest, a folder, or a name faster-whisper can download."""
+
+    model: str = "whisper-base"
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    compute_type: str = "int8"
+    threads: Positive = 1
+    workers: Positive = 2
+    max_batch: Positive = 4
+    window_floor_ms: Positive = 8_000
+    queue_limit: Positive = 256
+
+
+class ServerSettings(Section, frozen=True, kw_only=True):
+    """Where the service listens and what it accepts."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8750
+    max_calls: Positive = 8
+    max_frame_bytes: Positive = 262_144
+    max_call_s: Positive = 14_400
+    idle_timeout_s: float = 60.0
+    resume_window_s: float = 60.0
+    viewer_queue: Positive = 512
+    viewer_send_timeout_s: float = 5.0
+    metrics_interval_ms: Positive = 2_000
+
+
+class StoreSettings(Section, frozen=True, kw_only=True):
+    """Where sessions are kept. ``database`` empty means SQLite in the data directory."""
+
+    data_dir: str = ""
+    database: str = ""
+    sync_interval_ms: Positive = 500
+    commit_interval_ms: Positive = 20
+    min_free_mb: Annotated[int, Meta(ge=0)] = 512
+
+
+class BusSettings(Section, frozen=True, kw_only=True):
+    """Fan-out between nodes. ``url`` empty means in-process."""
+
+    url: str = ""
+    stream_length: Positive = 20_000
+    command_timeout_s: float = 1.0
+
+
+class Token(Section, frozen=True, kw_only=True):
+    """One bearer token: either the secret itself or (``sha256:<hex>``) its digest."""
+
+    token: str
+    role: Literal["rep", "supervisor", "ingest", "admin"]
+    subject: str = ""
+
+
+class AccessSettings(Section, frozen=True, kw_only=True):
+    """Who may come in. Without tokens the server listens on loopback only."""
+
+    tokens: tuple[Token, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+
+
+class PlaybookSettings(Section, frozen=True, kw_only=True):
+    """Which playbooks calls use. ``folder`` is searched before the shipped packs."""
+
+    folder: str = ""
+    default_en: str = "outbound-en"
+    default_zh: str = "outbound-zh"
+
+
+class ModelSettings(Section, frozen=True, kw_only=True):
+    """Where model files live; ``COPILOT_MODELS_DIR`` is the same setting."""
+
+    dir: str = ""
+
+
+class Settings(Section, frozen=True, kw_only=True):
+    """Everything that can be configured."""
+
+    server: ServerSettings = ServerSettings()
+    access: AccessSettings = AccessSettings()
+    speech: SpeechSettings = SpeechSettings()
+    recogniser: RecogniserSettings = RecogniserSettings()
+    playbooks: PlaybookSettings = PlaybookSettings()
+    models: ModelSettings = ModelSettings()
+    store: StoreSettings = StoreSettings()
+    bus: BusSettings = BusSettings()
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+PREFIX = "COPILOT_"
+SHORT = {"COPILOT_MODELS_DIR": ("models", "dir"), "COPILOT_DATA_DIR": ("store", "data_dir")}
+
+
+def load_settings(file: Path | None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read ``file`` (TOML), then let ``COPILOT_<SECTION>__<KEY>`` variables override it.
+
+    Raises ConfigError (``config.unreadable``, ``config.syntax``, ``config.invalid``).
+    """
+    tree = _read(file) if file else {}
+    for name, value in environ.items():
+        path = _variable_path(name)
+        if path:
+            _place(tree, path, _parse(value))
+    try:
+        return msgspec.convert(tree, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        source = str(file) if file else "environment"
+        raise ConfigError(
+            "config.invalid", f"{source}: {error}", hint="`docs/reference/settings.md` lists every setting."
+        ) from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError("config.unreadable", f"cannot read {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError("config.syntax", f"{file}: {error}") from error
+
+
+def _variable_path(name: str) -> tuple[str, ...]:
+    if name in SHORT:
+        return SHORT[name]
+    if name.startswith(PREFIX) and "__" in name:
+        return tuple(part.lower() for part in name[len(PREFIX) :].split("__"))
+    return ("log_level",) if name == "COPILOT_LOG_LEVEL" else ()
+
+
+def _parse(value: str) -> Any:
+    """A variable's value as TOML would read it, or the bare string."""
+    try:
+        return tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return value
+
+
+def _place(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    for key in path[:-1]:
+        tree = tree.setdefault(key, {})
+    tree[path[-1]] = value

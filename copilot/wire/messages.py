@@ -1,0 +1,516 @@
+"""Messages of the native protocol ``copilot.v1``. Additive only; unknown fields and types are ignored by both sides.
+
+Three groups: what a client sends (``ClientMessage``), what answers one connection (``Reply``, no sequence number), and
+what happens to a call (``CallMessage``: ``seq`` gap-free from 1, ``pos_ms`` media time, ``emitted_at`` RFC 3339 UTC).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from copilot.events import (
+    Card,
+    Encoding,
+    Language,
+    Ledger,
+    Speaker,
+    StepState,
+    Word,
+)
+
+VERSION = 1
+SUBPROTOCOL = "copilot.v1"
+Count = Annotated[int, Meta(ge=0)]
+Name = Annotated[str, Meta(max_length=256)]
+
+__all__ = ["Card", "Ledger", "Word"]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=False):
+    """Base of every JSON message."""
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of values nested in messages."""
+
+
+# --- client to server -----------------------------------------------------------------------------------------
+
+
+class CallHeader(Value, frozen=True, kw_only=True):
+    """Who is calling whom. ``external_id`` is the softphone's own id (SIP Call-ID or CRM id)."""
+
+    external_id: Name = ""
+    direction: Literal["inbound", "outbound"] = "outbound"
+    rep_id: Name = ""
+    customer_ref: Name = ""
+    campaign: Name = ""
+    context: dict[str, str] = {}
+
+
+class MediaHeader(Value, frozen=True, kw_only=True):
+    """How audio will arrive. ``framing``: ``v1`` (16-byte header, can resume) or ``raw`` (bare samples)."""
+
+    encoding: Encoding
+    sample_rate: int
+    channels: tuple[Speaker, ...] = ("rep", "customer")
+    framing: Literal["v1", "raw"] = "v1"
+
+
+class Resume(Value, frozen=True, kw_only=True):
+    """Take up a call again after a dropped connection. ``last_seq``: the last event this client has seen."""
+
+    call_id: Name
+    resume_token: Name
+    last_seq: Count = 0
+
+
+class CallStart(Message, frozen=True, kw_only=True, tag="call.start"):
+    """Must be the first message on ``/v1/stream``. ``playbook`` names a playbook; empty means by language."""
+
+    v: int
+    media: MediaHeader | None = None
+    call: CallHeader = CallHeader()
+    language: Language = "auto"
+    playbook: Name = ""
+    resume: Resume | None = None
+
+
+class AudioGap(Message, frozen=True, kw_only=True, tag="audio.gap"):
+    """The client declares samples as lost for good."""
+
+    offset: Count
+    samples: Annotated[int, Meta(ge=1)]
+
+
+class CallPause(Message, frozen=True, kw_only=True, tag="call.pause"):
+    reason: Literal["hold", "consent", "pci"] = "hold"
+
+
+class CallResume(Message, frozen=True, kw_only=True, tag="call.resume"):
+    pass
+
+
+class Dtmf(Message, frozen=True, kw_only=True, tag="dtmf"):
+    digit: Annotated[str, Meta(pattern=r"^[0-9A-D*#]$")]
+    speaker: Speaker | None = None
+
+
+class Mark(Message, frozen=True, kw_only=True, tag="mark"):
+    label: Annotated[str, Meta(max_length=200)] = ""
+
+
+class CardRenderedMessage(Message, frozen=True, kw_only=True, tag="card.rendered"):
+    card_id: Name
+
+
+class CardAck(Message, frozen=True, kw_only=True, tag="card.ack"):
+    card_id: Name
+    action: Literal["used", "dismissed", "snoozed", "wrong"]
+
+
+class StepTick(Message, frozen=True, kw_only=True, tag="step.tick"):
+    step_id: Name
+
+
+class StepWaive(Message, frozen=True, kw_only=True, tag="step.waive"):
+    step_id: Name
+    reason: Annotated[str, Meta(max_length=200)] = ""
+
+
+class RolesSwap(Message, frozen=True, kw_only=True, tag="roles.swap"):
+    pass
+
+
+class SupervisorSend(Message, frozen=True, kw_only=True, tag="supervisor.send"):
+    text: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class CallEnd(Message, frozen=True, kw_only=True, tag="call.end"):
+    pass
+
+
+class Ping(Message, frozen=True, kw_only=True, tag="ping"):
+    t: Any = None
+
+
+ClientMessage = (
+    CallStart
+    | AudioGap
+    | CallPause
+    | CallResume
+    | Dtmf
+    | Mark
+    | CardRenderedMessage
+    | CardAck
+    | StepTick
+    | StepWaive
+    | RolesSwap
+    | SupervisorSend
+    | CallEnd
+    | Ping
+)
+
+
+# --- server to one connection ---------------------------------------------------------------------------------
+
+
+class Limits(Value, frozen=True, kw_only=True):
+    max_frame_bytes: Count
+    max_call_s: Count
+    resume_window_s: float
+
+
+class CallStarted(Message, frozen=True, kw_only=True, tag="call.started"):
+    """Answer to ``call.start``. ``expect``: the next sample offset (per channel, source rate) wanted."""
+
+    v: int
+    call_id: str
+    resume_token: str
+    epoch: Count
+    expect: Count
+    limits: Limits
+    playbook: str
+    server_time: str
+
+
+class AudioAck(Message, frozen=True, kw_only=True, tag="audio.ack"):
+    """Samples per channel at source rate: taken in, and safe on disk. The client may forget what is persisted."""
+
+    received: Count
+    persisted: Count
+
+
+class AudioNack(Message, frozen=True, kw_only=True, tag="audio.nack"):
+    """Samples are missing; send them again or declare an ``audio.gap``."""
+
+    offset: Count
+    samples: Count
+
+
+class Error(Message, frozen=True, kw_only=True, tag="error"):
+    """What went wrong and whose fault it is. When the socket closes for it, this message comes first."""
+
+    code: str
+    message: str
+    retryable: bool = False
+    hint: str = ""
+
+
+class Pong(Message, frozen=True, kw_only=True, tag="pong"):
+    t: Any = None
+
+
+class Draining(Message, frozen=True, kw_only=True, tag="session.draining"):
+    """The node is going down; reconnect elsewhere and resume."""
+
+    reconnect_after_ms: Count = 0
+
+
+Reply = CallStarted | AudioAck | AudioNack | Error | Pong | Draining
+
+
+# --- server to all viewers of a call --------------------------------------------------------------------------
+
+
+class CallMessage(Message, frozen=True, kw_only=True):
+    """Base of everything sequenced. ``seq`` is per call, gap-free, from 1."""
+
+    seq: Count
+    call_id: str
+    pos_ms: Count
+    emitted_at: str
+
+
+class CallOpened(CallMessage, frozen=True, kw_only=True, tag="call.opened"):
+    """The first event of every call: what it is, and the whole procedure as it stands."""
+
+    external_id: str
+    rep_id: str
+    customer_ref: str
+    campaign: str
+    direction: str
+    language: str
+    playbook: str
+    playbook_version: str
+    started_at: str
+    stages: tuple[StageView, ...]
+    steps: tuple[StepView, ...]
+
+
+class StageView(Value, frozen=True, kw_only=True):
+    id: str
+    title: str
+
+
+class StepView(Value, frozen=True, kw_only=True):
+    id: str
+    title: str
+    stage: str
+    critical: bool
+    state: StepState = "pending"
+
+
+class TranscriptInterim(CallMessage, frozen=True, kw_only=True, tag="transcript.interim"):
+    """Words so far of an utterance still being spoken. ``committed`` leading characters will not change."""
+
+    utterance_id: str
+    speaker: Speaker
+    start_ms: Count
+    end_ms: Count
+    text: str
+    committed: Count = 0
+
+
+class TranscriptFinal(CallMessage, frozen=True, kw_only=True, tag="transcript.final"):
+    """An utterance is over. ``lag_ms``: wall time from its last sample arriving to this message."""
+
+    utterance_id: str
+    speaker: Speaker
+    start_ms: Count
+    end_ms: Count
+    text: str
+    language: str
+    confidence: float
+    lag_ms: Count
+    words: tuple[Word, ...] = ()
+
+
+class TranscriptRevised(CallMessage, frozen=True, kw_only=True, tag="transcript.revised"):
+    """A better text for an utterance, or (``reason`` ``roles``) another speaker. Empty text removes it."""
+
+    utterance_id: str
+    speaker: Speaker
+    start_ms: Count
+    end_ms: Count
+    text: str
+    reason: Literal["second_pass", "roles"]
+
+
+class CausedBy(Value, frozen=True, kw_only=True):
+    """What made a card: the utterance, where in media time the triggering phrase ended, and its words."""
+
+    utterance_id: str
+    phrase_end_ms: Count
+    quote: str
+    speaker: Speaker
+
+
+class CardView(Value, frozen=True, kw_only=True):
+    """A card as a screen shows it."""
+
+    id: str
+    cue_id: str
+    kind: str
+    state: str
+    priority: int
+    critical: bool
+    headline: str
+    lines: tuple[str, ...]
+    material: str
+    why: str
+    ttl_ms: Count
+
+
+class CardRaised(CallMessage, frozen=True, kw_only=True, tag="card.raised"):
+    """Show this card. ``caused_by`` is null for cards that follow from silence or time rather than words."""
+
+    card: CardView
+    caused_by: CausedBy | None
+    ledger: Ledger
+
+
+class CardUpdated(CallMessage, frozen=True, kw_only=True, tag="card.updated"):
+    """The card's state or ledger changed."""
+
+    card_id: str
+    state: str
+    ledger: Ledger
+    feedback: str = ""
+
+
+class CardClosed(CallMessage, frozen=True, kw_only=True, tag="card.closed"):
+    """Take the card away."""
+
+    card_id: str
+    state: str
+    reason: str
+    outcome: str = "undetermined"
+
+
+class CardSuppressed(CallMessage, frozen=True, kw_only=True, tag="card.suppressed"):
+    """A cue matched but its card was held back; ``reason`` says why. For supervisors and diagnosis, not for reps."""
+
+    card: CardView
+    caused_by: CausedBy | None
+    reason: str
+
+
+class SignalHeard(CallMessage, frozen=True, kw_only=True, tag="signal.heard"):
+    """A detector fired on final text. For supervisors and diagnosis."""
+
+    label: str
+    speaker: Speaker
+    utterance_id: str
+    quote: str
+    start_ms: Count
+    end_ms: Count
+    score: float
+    detector: str
+    why: str
+
+
+class StageChangedMessage(CallMessage, frozen=True, kw_only=True, tag="stage.changed"):
+    stage_id: str
+    previous: str
+    utterance_id: str = ""
+
+
+class StepChangedMessage(CallMessage, frozen=True, kw_only=True, tag="step.changed"):
+    step_id: str
+    state: StepState
+    previous: StepState
+    utterance_id: str = ""
+    quote: str = ""
+    by: str = ""
+
+
+class MetricMessage(CallMessage, frozen=True, kw_only=True, tag="metric"):
+    name: str
+    value: float
+    speaker: Speaker | None = None
+    attention: Literal["none", "amber", "red"] = "none"
+
+
+class SupervisorMessage(CallMessage, frozen=True, kw_only=True, tag="supervisor.message"):
+    text: str
+    sent_by: str
+
+
+class MarkSet(CallMessage, frozen=True, kw_only=True, tag="mark.set"):
+    label: str
+    set_by: str
+
+
+class DtmfHeard(CallMessage, frozen=True, kw_only=True, tag="dtmf.heard"):
+    digit: str
+    speaker: Speaker | None = None
+
+
+class ServiceDegradedMessage(CallMessage, frozen=True, kw_only=True, tag="service.degraded"):
+    stage: str
+    reason: str
+    lag_ms: Count = 0
+
+
+class ServiceRestored(CallMessage, frozen=True, kw_only=True, tag="service.restored"):
+    stage: str
+    reason: str = ""
+
+
+class CallPaused(CallMessage, frozen=True, kw_only=True, tag="call.paused"):
+    reason: str
+
+
+class CallResumed(CallMessage, frozen=True, kw_only=True, tag="call.resumed"):
+    paused_ms: Count = 0
+
+
+class RolesSwappedMessage(CallMessage, frozen=True, kw_only=True, tag="roles.swapped"):
+    channels: tuple[Speaker, ...]
+
+
+class Totals(Value, frozen=True, kw_only=True):
+    duration_ms: Count
+    utterances: Count
+    cards_raised: Count
+    cards_suppressed: Count
+    steps_done: Count
+    steps: Count
+    gaps_ms: Count
+
+
+class CallEnded(CallMessage, frozen=True, kw_only=True, tag="call.ended"):
+    """The last event of every call. ``sha256``: per channel, over 16-bit PCM at source rate, empty if not yet known."""
+
+    reason: str
+    totals: Totals
+    report_url: str
+    sha256: tuple[str, ...] = ()
+
+
+AnyCallMessage = (
+    CallOpened
+    | TranscriptInterim
+    | TranscriptFinal
+    | TranscriptRevised
+    | CardRaised
+    | CardUpdated
+    | CardClosed
+    | CardSuppressed
+    | SignalHeard
+    | StageChangedMessage
+    | StepChangedMessage
+    | MetricMessage
+    | SupervisorMessage
+    | MarkSet
+    | DtmfHeard
+    | ServiceDegradedMessage
+    | ServiceRestored
+    | CallPaused
+    | CallResumed
+    | RolesSwappedMessage
+    | CallEnded
+)
+
+
+# --- the floor ------------------------------------------------------------------------------------------------
+
+
+class FloorCall(Value, frozen=True, kw_only=True):
+    """One live call as the supervisor's list shows it. ``attention`` 0..100 orders the list."""
+
+    call_id: str
+    rep_id: str
+    customer_ref: str
+    started_at: str
+    playbook: str
+    stage: str
+    pos_ms: Count
+    last_line: str
+    last_speaker: str
+    talk_ratio: float
+    steps_done: Count
+    steps: Count
+    open_cards: tuple[str, ...]
+    reasons: tuple[str, ...]
+    attention: Count
+    lag_ms: Count
+    degraded: bool
+    paused: bool
+    updated_at: str
+
+
+class FloorSnapshot(Message, frozen=True, kw_only=True, tag="floor.snapshot"):
+    calls: tuple[FloorCall, ...]
+
+
+class FloorUpdated(Message, frozen=True, kw_only=True, tag="floor.updated"):
+    call: FloorCall
+
+
+class FloorRemoved(Message, frozen=True, kw_only=True, tag="floor.removed"):
+    call_id: str
+    reason: str
+
+
+class FloorAlert(Message, frozen=True, kw_only=True, tag="floor.alert"):
+    call_id: str
+    code: str
+    headline: str
+
+
+FloorMessage = FloorSnapshot | FloorUpdated | FloorRemoved | FloorAlert
