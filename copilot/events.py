@@ -66,6 +66,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
     """Base of everything that can happen to a call."""
 
 
+class Began(Event, frozen=True, kw_only=True, tag="began"):
+    """The first event of every call."""
+
+
 class AudioReceived(Event, frozen=True, kw_only=True, tag="audio"):
     """``payload`` holds whole interleaved frames starting at sample ``offset`` (per channel, source rate)."""
 
@@ -198,7 +202,8 @@ class Ticked(Event, frozen=True, kw_only=True, tag="ticked"):
 
 
 CallEvent = (
-    AudioReceived
+    Began
+    | AudioReceived
     | AudioMissed
     | SpeechScored
     | Decoded
