@@ -330,6 +330,7 @@ class CardUpdated(CallMessage, frozen=True, kw_only=True, tag="card.updated"):
     state: str
     ledger: Ledger
     feedback: str = ""
+    outcome: str = "undetermined"
 
 
 class CardClosed(CallMessage, frozen=True, kw_only=True, tag="card.closed"):

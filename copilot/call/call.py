@@ -1,0 +1,484 @@
+"""A call is a state machine: events in, effects out, time passed in. The only file that knows the order of the rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from copilot.call.arrivals import Arrivals
+from copilot.call.hearing import Finding, Hearing
+from copilot.call.outbox import Outbox
+from copilot.call.quality import Quality
+from copilot.call.render import Renderer
+from copilot.call.thinking import Thinking, Thought
+from copilot.config import SpeechSettings
+from copilot.cues.engine import CardChange
+from copilot.cues.moments import CallMoment, Moment
+from copilot.errors import LocalProtocolError
+from copilot.events import (
+    AudioMissed,
+    AudioReceived,
+    Began,
+    CallEffect,
+    CallEvent,
+    CallInfo,
+    CancelDecode,
+    CardAcked,
+    CardRendered,
+    Decode,
+    Decoded,
+    DtmfReceived,
+    Embed,
+    Embedded,
+    Finish,
+    Heard,
+    HungUp,
+    Marked,
+    Metric,
+    Paused,
+    Resumed,
+    RolesSwapped,
+    Score,
+    ServiceDegraded,
+    Signal,
+    Speaker,
+    SpeechScored,
+    SpeechStarted,
+    StageChanged,
+    StepChanged,
+    StepTicked,
+    StepWaived,
+    SupervisorMessaged,
+    TextReceived,
+    Ticked,
+    Utterance,
+)
+from copilot.playbook.compile import Plan
+from copilot.signals.listener import Prepared
+from copilot.wire import messages as wire
+
+DIMENSIONS = 512
+"""Length of a sentence vector."""
+
+
+class CallSetup(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a call needs besides its own events. Two calls with equal setups and events behave identically."""
+
+    plan: Plan
+    prepared: Prepared
+    speech: SpeechSettings = SpeechSettings()
+    metrics_interval_ms: int = 2_000
+
+
+class Call:
+    """One call from its first sample to its last effect.
+
+    ``receive`` takes an event and the wall time in seconds since the call began and returns what the shell must do.
+    ``tick`` must be called when ``next_deadline`` has passed. Raises LocalProtocolError after ``Finish``.
+    """
+
+    def __init__(self, info: CallInfo, setup: CallSetup) -> None:
+        self.info = info
+        self._setup = setup
+        self._channels = info.media.channels
+        self._outbox = Outbox(info.call_id, info.started_at)
+        self._render = Renderer(self._outbox, setup.plan.playbook)
+        self._arrivals = Arrivals()
+        self._quality = Quality(len(self._channels))
+        self._hearing = Hearing(
+            info.media,
+            setup.speech,
+            language=info.language,
+            prompt=setup.plan.prompt,
+            hotwords=setup.plan.hotwords,
+        )
+        self._now = 0.0
+        self._thinking = self._new_thinking()
+        self._history: list[Callable[[Thinking, Moment], list[Thought]] | tuple[Any, ...]] = []
+        self._requests = count(1)
+        self._embedding: dict[int, str] = {}
+        self._unscored = 0
+        self._measured_ms = 0
+        self._paused_at: float | None = None
+        self._hung_up: HungUp | None = None
+        self._hang_up_due = 0.0
+        self._flushed = False
+        self._finished = False
+        self._effects: list[CallEffect] = []
+        self._counts = {"utterances": 0, "raised": 0, "suppressed": 0}
+
+    # --- the three verbs ------------------------------------------------------------------------------------
+
+    def receive(self, event: CallEvent, now: float) -> list[CallEffect]:
+        """Take one event; return effects in the order they must be performed."""
+        if self._finished:
+            raise LocalProtocolError("call.finished", f"{type(event).__name__} after the call was finished")
+        self._now = max(self._now, now)
+        self._outbox.now = self._now
+        self._outbox.pos_ms = self.position_ms
+        HANDLERS[type(event)](self, event)
+        self._follow_media()
+        if self._hung_up:
+            self._wind_down(self._hung_up)
+        return self._drain()
+
+    def tick(self, now: float) -> list[CallEffect]:
+        """Time passed. The same as receiving ``Ticked``."""
+        return self.receive(Ticked(), now)
+
+    def next_deadline(self) -> float | None:
+        """Wall time (seconds since the call began) by which ``tick`` wants to be called, if nothing else happens."""
+        dues = [self._hearing.next_deadline(), self._thinking.next_deadline()]
+        if self.info.kind == "chat" and (due_ms := self._thinking.next_deadline_ms()) is not None:
+            dues.append(due_ms / 1000)
+        if self._hung_up:
+            dues.append(self._hang_up_due)
+        return min((due for due in dues if due is not None), default=None)
+
+    # --- what the shell may ask -----------------------------------------------------------------------------
+
+    @property
+    def position_ms(self) -> int:
+        """Media time. A chat has no samples: its media clock is the wall clock."""
+        return round(self._now * 1000) if self.info.kind == "chat" else self._hearing.timeline.position_ms
+
+    @property
+    def is_finished(self) -> bool:
+        """``Finish`` has been returned."""
+        return self._finished
+
+    def windows(self, effect: Score) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Samples [count, 512] a ``Score`` effect asks about."""
+        return self._hearing.timeline.window_samples(effect.channel, effect.first_window, effect.count)
+
+    def samples(self, effect: Decode) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Samples a ``Decode`` effect asks about."""
+        return self._hearing.timeline.samples(effect.job.channel, effect.job.start_ms, effect.job.end_ms)
+
+    # --- audio and words ------------------------------------------------------------------------------------
+
+    def _began(self, _: Began) -> None:
+        playbook = self._setup.plan.playbook
+        self._outbox.put(
+            wire.CallOpened,
+            external_id=self.info.external_id,
+            rep_id=self.info.rep_id,
+            customer_ref=self.info.customer_ref,
+            campaign=self.info.campaign,
+            direction=self.info.direction,
+            language=self.info.language,
+            playbook=playbook.id,
+            playbook_version=playbook.version,
+            started_at=self.info.started_at,
+            stages=tuple(wire.StageView(id=stage.id, title=stage.title) for stage in playbook.stages),
+            steps=tuple(
+                wire.StepView(
+                    id=step.id,
+                    title=step.title,
+                    stage=step.stage,
+                    critical=step.critical,
+                    state=self._thinking.sop.states[step.id],
+                )
+                for step in playbook.steps
+            ),
+        )
+
+    def _audio(self, event: AudioReceived | AudioMissed) -> None:
+        if self._paused_at is not None or self._hung_up:
+            return
+        self._score(self._hearing.audio(event))
+        self._outbox.pos_ms = self.position_ms
+        self._arrivals.add(self.position_ms, self._now)
+
+    def _score(self, scores: list[Score]) -> None:
+        self._unscored += len(scores)
+        self._effects += scores
+
+    def _scored(self, event: SpeechScored) -> None:
+        self._unscored -= 1
+        for warning in self._quality.scored(event):
+            self._outbox.put(wire.ServiceDegradedMessage, stage="channels", reason=warning)
+        self._found(self._hearing.scored(event, self._now))
+
+    def _decoded(self, event: Decoded) -> None:
+        self._found(self._hearing.decoded(event, self._now))
+
+    def _found(self, findings: list[Finding]) -> None:
+        for finding in findings:
+            if isinstance(finding, Decode | CancelDecode):
+                self._effects.append(finding)
+            elif isinstance(finding, Heard):
+                self._heard(finding)
+            else:
+                self._speech(self._channels[finding.channel], isinstance(finding, SpeechStarted), finding.at_ms)
+
+    def _text(self, event: TextReceived) -> None:
+        if not event.text.strip():
+            return
+        channel = self._channels.index(event.speaker) if event.speaker in self._channels else 0
+        self._speech(event.speaker, True, event.start_ms)
+        self._speech(event.speaker, False, event.end_ms)
+        self._heard(
+            Heard(
+                utterance_id=self._hearing.next_utterance_id(),
+                channel=channel,
+                start_ms=event.start_ms,
+                end_ms=event.end_ms,
+                text=event.text,
+                is_final=True,
+                language="" if self.info.language == "auto" else self.info.language,
+                committed=len(event.text),
+            )
+        )
+
+    def _heard(self, heard: Heard) -> None:
+        if heard.is_final:
+            self._counts["utterances"] += 1
+            lag_ms = self._lag_ms(heard.end_ms)
+            self._degrade(self._quality.lagged(lag_ms))
+            self._history.append(("heard", heard, self._moment()))
+        thoughts, texts = self._thinking.heard(heard, self._channels[heard.channel], self._moment())
+        self._tell(thoughts)
+        if texts:
+            request = next(self._requests)
+            self._embedding[request] = heard.utterance_id
+            self._effects += self._outbox.drain()
+            self._effects.append(Embed(request_id=request, texts=texts))
+
+    def _embedded(self, event: Embedded) -> None:
+        utterance_id = self._embedding.pop(event.request_id, None)
+        if utterance_id is None:
+            return
+        vectors = np.frombuffer(event.vectors, dtype="<f4").reshape(-1, DIMENSIONS)
+        self._history.append(("embedded", utterance_id, vectors, self._moment()))
+        self._tell(self._thinking.embedded(utterance_id, vectors, self._moment()))
+
+    def _speech(self, speaker: Speaker, is_speaking: bool, at_ms: int) -> None:
+        self._history.append(("speech", speaker, is_speaking, at_ms, self._moment()))
+        self._tell(self._thinking.speech(speaker, is_speaking, at_ms, self._moment()))
+
+    # --- time -----------------------------------------------------------------------------------------------
+
+    def _ticked(self, _: Ticked) -> None:
+        self._found(self._hearing.tick(self._now))
+        self._tell(self._thinking.tick(self._moment()))
+
+    def _follow_media(self) -> None:
+        """Media time moved: steps and cues that wait for it, and the metrics, get their turn."""
+        pos_ms = self._outbox.pos_ms
+        due_ms = self._thinking.next_deadline_ms()
+        if due_ms is not None and pos_ms >= due_ms:
+            self._tell(self._thinking.tick(self._moment()))
+        if pos_ms - self._measured_ms >= self._setup.metrics_interval_ms:
+            self._measured_ms = pos_ms
+            self._tell(self._thinking.measure(self._moment()))
+
+    # --- people ---------------------------------------------------------------------------------------------
+
+    def _rendered(self, event: CardRendered) -> None:
+        self._tell(list(self._thinking.cues.rendered(event.card_id, self._moment())))
+
+    def _acked(self, event: CardAcked) -> None:
+        self._tell(list(self._thinking.cues.acked(event.card_id, event.action, self._moment())))
+
+    def _step_ticked(self, event: StepTicked) -> None:
+        self._tell(self._thinking.tick_step(event.step_id, event.by, self._moment()))
+
+    def _step_waived(self, event: StepWaived) -> None:
+        self._tell(self._thinking.waive_step(event.step_id, event.by, event.reason, self._moment()))
+
+    def _marked(self, event: Marked) -> None:
+        self._outbox.put(wire.MarkSet, label=event.label, set_by=event.by)
+
+    def _supervised(self, event: SupervisorMessaged) -> None:
+        self._outbox.put(wire.SupervisorMessage, text=event.text, sent_by=event.by)
+
+    def _dtmf(self, event: DtmfReceived) -> None:
+        self._outbox.put(wire.DtmfHeard, digit=event.digit, speaker=event.speaker)
+        self._tell(self._thinking.happened(CallMoment(kind="dtmf", value=event.digit), self._moment()))
+
+    def _pause(self, event: Paused) -> None:
+        if self._paused_at is not None:
+            return
+        self._found(self._hearing.flush(self._now))
+        self._paused_at = self._now
+        self._outbox.put(wire.CallPaused, reason=event.reason)
+        self._tell(self._thinking.happened(CallMoment(kind="paused", value=event.reason), self._moment()))
+
+    def _resume(self, _: Resumed) -> None:
+        if self._paused_at is None:
+            return
+        paused_ms = round((self._now - self._paused_at) * 1000)
+        self._paused_at = None
+        self._outbox.put(wire.CallResumed, paused_ms=paused_ms)
+        self._tell(self._thinking.happened(CallMoment(kind="resumed"), self._moment()))
+
+    def _swap(self, _: RolesSwapped) -> None:
+        """Rep and customer change places from the beginning: everything heard so far is thought through again."""
+        before = self._thinking
+        self._tell(list(before.cues.withdraw_all("roles_swapped", self._moment())))
+        self._channels = tuple(_other(speaker) for speaker in self._channels)
+        self._outbox.put(wire.RolesSwappedMessage, channels=self._channels)
+        self._thinking = self._rethink()
+        for utterance in self._thinking.transcript.finals():
+            self._outbox.put(
+                wire.TranscriptRevised,
+                utterance_id=utterance.id,
+                speaker=utterance.speaker,
+                start_ms=utterance.start_ms,
+                end_ms=utterance.end_ms,
+                text=utterance.text,
+                reason="roles",
+            )
+        for step_id, state in self._thinking.sop.states.items():
+            if state != before.sop.states[step_id]:
+                change = StepChanged(
+                    step_id=step_id, state=state, previous=before.sop.states[step_id], at_ms=self.position_ms
+                )
+                self._render.step(change)
+        if self._thinking.sop.stage != before.sop.stage:
+            self._render.stage(
+                StageChanged(stage_id=self._thinking.sop.stage, previous=before.sop.stage, at_ms=self.position_ms)
+            )
+
+    def _rethink(self) -> Thinking:
+        """A new mind that has lived through the same call with the roles swapped; its cards of then are not shown."""
+        thinking = self._new_thinking()
+        swapped: list[Any] = []
+        for kind, *args, moment in self._history:  # type: ignore[misc]
+            thinking.tick(moment)
+            if kind == "heard":
+                thinking.heard(args[0], self._channels[args[0].channel], moment)
+            elif kind == "embedded":
+                thinking.embedded(args[0], args[1], moment)
+            else:
+                args = [_other(args[0]), *args[1:]]
+                thinking.speech(args[0], args[1], args[2], moment)
+            swapped.append((kind, *args, moment))
+        self._history = swapped
+        thinking.tick(self._moment())
+        thinking.cues.withdraw_all("roles_swapped", self._moment())
+        return thinking
+
+    def _service(self, event: ServiceDegraded) -> None:
+        if event.restored:
+            self._outbox.put(wire.ServiceRestored, stage=event.stage, reason=event.reason)
+        else:
+            self._outbox.put(
+                wire.ServiceDegradedMessage, stage=event.stage, reason=event.reason, lag_ms=event.lag_ms
+            )
+
+    # --- the end --------------------------------------------------------------------------------------------
+
+    def _hang_up(self, event: HungUp) -> None:
+        if self._hung_up:
+            return
+        self._hung_up = event
+        self._hang_up_due = self._now + self._setup.speech.final_timeout_s
+        self._score(self._hearing.finish())
+        self._outbox.pos_ms = self.position_ms
+        self._arrivals.add(self.position_ms, self._now)
+
+    def _wind_down(self, hung_up: HungUp) -> None:
+        """After hang-up: the last windows are scored, what is open becomes final, every final is waited for."""
+        if not self._flushed and self._unscored == 0:
+            self._flushed = True
+            self._found(self._hearing.flush(self._now))
+        idle = self._flushed and self._hearing.is_idle and not self._embedding
+        if idle or self._now >= self._hang_up_due:
+            self._finish(hung_up)
+
+    def _finish(self, hung_up: HungUp) -> None:
+        self._tell(self._thinking.finish(self._moment()))
+        sop = self._thinking.sop
+        self._outbox.put(
+            wire.CallEnded,
+            reason=hung_up.reason,
+            totals=wire.Totals(
+                duration_ms=self.position_ms,
+                utterances=self._counts["utterances"],
+                cards_raised=self._counts["raised"],
+                cards_suppressed=self._counts["suppressed"],
+                steps_done=sop.steps_done,
+                steps=len(sop.states),
+                gaps_ms=self._hearing.timeline.gaps_ms,
+            ),
+            report_url=f"/v1/calls/{self.info.call_id}/report",
+        )
+        self._effects += self._outbox.drain()
+        self._effects.append(Finish(reason=hung_up.reason))
+        self._finished = True
+
+    # --- telling --------------------------------------------------------------------------------------------
+
+    def _tell(self, thoughts: list[Thought]) -> None:
+        for thought in thoughts:
+            if isinstance(thought, Utterance):
+                self._render.utterance(thought, self._lag_ms(thought.end_ms))
+            elif isinstance(thought, CardChange):
+                self._counts[thought.what] = self._counts.get(thought.what, 0) + 1
+                self._render.card(thought, self._thinking.transcript)
+            else:
+                TELL[type(thought)](self._render, thought)
+
+    def _degrade(self, change: ServiceDegraded | None) -> None:
+        if change:
+            self._service(change)
+
+    def _drain(self) -> list[CallEffect]:
+        effects = [*self._effects, *self._outbox.drain()]
+        self._effects = []
+        return effects
+
+    def _moment(self) -> Moment:
+        return Moment(now=self._now, pos_ms=self._outbox.pos_ms)
+
+    def _lag_ms(self, end_ms: int) -> int:
+        return max(0, round((self._now - self._arrivals.wall(end_ms, self._now)) * 1000))
+
+    def _new_thinking(self) -> Thinking:
+        return Thinking(
+            self._setup.plan,
+            self._setup.prepared,
+            context=self.info.context,
+            wall=lambda at_ms: self._arrivals.wall(at_ms, self._now),
+        )
+
+
+def _other(speaker: Speaker) -> Speaker:
+    return "customer" if speaker == "rep" else "rep"
+
+
+TELL: dict[type, Callable[[Renderer, Any], None]] = {
+    Signal: Renderer.signal,
+    StepChanged: Renderer.step,
+    StageChanged: Renderer.stage,
+    Metric: Renderer.metric,
+}
+
+HANDLERS: dict[type, Callable[[Call, Any], None]] = {
+    Began: Call._began,
+    AudioReceived: Call._audio,
+    AudioMissed: Call._audio,
+    SpeechScored: Call._scored,
+    Decoded: Call._decoded,
+    Embedded: Call._embedded,
+    TextReceived: Call._text,
+    CardRendered: Call._rendered,
+    CardAcked: Call._acked,
+    StepTicked: Call._step_ticked,
+    StepWaived: Call._step_waived,
+    RolesSwapped: Call._swap,
+    Paused: Call._pause,
+    Resumed: Call._resume,
+    DtmfReceived: Call._dtmf,
+    Marked: Call._marked,
+    SupervisorMessaged: Call._supervised,
+    ServiceDegraded: Call._service,
+    HungUp: Call._hang_up,
+    Ticked: Call._ticked,
+}

@@ -1,0 +1,150 @@
+"""Facts -> messages of the wire."""
+
+from __future__ import annotations
+
+from copilot.call.outbox import Outbox
+from copilot.cues.engine import CardChange
+from copilot.events import Card, Evidence, Metric, Signal, StageChanged, StepChanged, Utterance
+from copilot.playbook.model import Playbook
+from copilot.transcript.turns import Transcript
+from copilot.wire import messages as wire
+
+
+class Renderer:
+    """Writes what a call found out into its outbox."""
+
+    def __init__(self, outbox: Outbox, playbook: Playbook) -> None:
+        self._outbox = outbox
+        self._ttl_ms = {cue.id: round(cue.ttl_s * 1000) for cue in playbook.cues}
+
+    def utterance(self, utterance: Utterance, lag_ms: int) -> None:
+        """Interim or final words."""
+        if not utterance.is_final:
+            self._outbox.put(
+                wire.TranscriptInterim,
+                utterance_id=utterance.id,
+                speaker=utterance.speaker,
+                start_ms=utterance.start_ms,
+                end_ms=utterance.end_ms,
+                text=utterance.text,
+                committed=utterance.committed,
+            )
+            return
+        self._outbox.put(
+            wire.TranscriptFinal,
+            utterance_id=utterance.id,
+            speaker=utterance.speaker,
+            start_ms=utterance.start_ms,
+            end_ms=utterance.end_ms,
+            text=utterance.text,
+            language=utterance.language,
+            confidence=round(utterance.confidence, 3),
+            lag_ms=lag_ms,
+            words=utterance.words,
+        )
+
+    def signal(self, signal: Signal) -> None:
+        """A detector fired; only what final text says is told."""
+        if not signal.is_final or signal.label.startswith(("cue:", "stage:", "applies:")):
+            return
+        self._outbox.put(
+            wire.SignalHeard,
+            label=signal.label,
+            speaker=signal.speaker,
+            utterance_id=signal.evidence.utterance_id,
+            quote=signal.evidence.quote,
+            start_ms=signal.evidence.start_ms,
+            end_ms=signal.evidence.end_ms,
+            score=round(signal.score, 3),
+            detector=signal.detector,
+            why=signal.why,
+        )
+
+    def step(self, change: StepChanged) -> None:
+        """An SOP step moved."""
+        self._outbox.put(
+            wire.StepChangedMessage,
+            step_id=change.step_id,
+            state=change.state,
+            previous=change.previous,
+            by=change.by,
+            **_source(change.evidence),
+        )
+
+    def stage(self, change: StageChanged) -> None:
+        """The call entered a stage."""
+        self._outbox.put(
+            wire.StageChangedMessage,
+            stage_id=change.stage_id,
+            previous=change.previous,
+            utterance_id=change.evidence.utterance_id if change.evidence else "",
+        )
+
+    def metric(self, metric: Metric) -> None:
+        """A number about the call."""
+        self._outbox.put(
+            wire.MetricMessage,
+            name=metric.name,
+            value=round(metric.value, 3),
+            speaker=metric.speaker,
+            attention=metric.attention,
+        )
+
+    def card(self, change: CardChange, transcript: Transcript) -> None:
+        """A card was raised, changed, closed or held back."""
+        card = change.card
+        if change.what == "raised" and card.ledger:
+            self._outbox.put(
+                wire.CardRaised, card=self._view(card), caused_by=_cause(card, transcript), ledger=card.ledger
+            )
+        elif change.what == "suppressed":
+            self._outbox.put(
+                wire.CardSuppressed,
+                card=self._view(card),
+                caused_by=_cause(card, transcript),
+                reason=card.suppressed_reason,
+            )
+        elif change.what == "closed":
+            self._outbox.put(
+                wire.CardClosed, card_id=card.id, state=card.state, reason=card.close_reason, outcome=card.outcome
+            )
+        elif card.ledger:
+            self._outbox.put(
+                wire.CardUpdated,
+                card_id=card.id,
+                state=card.state,
+                ledger=card.ledger,
+                feedback=card.feedback,
+                outcome=card.outcome,
+            )
+
+    def _view(self, card: Card) -> wire.CardView:
+        return wire.CardView(
+            id=card.id,
+            cue_id=card.cue_id,
+            kind=card.kind,
+            state=card.state,
+            priority=card.priority,
+            critical=card.critical,
+            headline=card.headline,
+            lines=card.lines,
+            material=card.material,
+            why=card.why,
+            ttl_ms=self._ttl_ms[card.cue_id],
+        )
+
+
+def _source(evidence: Evidence | None) -> dict[str, str]:
+    return {"utterance_id": evidence.utterance_id, "quote": evidence.quote} if evidence else {}
+
+
+def _cause(card: Card, transcript: Transcript) -> wire.CausedBy | None:
+    """Cards that follow from silence or time have no words to point at."""
+    if card.trigger is None:
+        return None
+    return wire.CausedBy(
+        utterance_id=card.trigger.utterance_id,
+        phrase_end_ms=card.trigger.end_ms,
+        quote=card.trigger.quote,
+        speaker=transcript.speaker_of(card.trigger.utterance_id),
+    )

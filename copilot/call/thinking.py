@@ -1,0 +1,146 @@
+"""Rooms (4) to (7): from words to cards. Knows nothing of audio, sockets or sequence numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
+
+from copilot.call.minutes import Minutes
+from copilot.cues.engine import CardChange, Cues
+from copilot.cues.moments import CallMoment, Moment, Timing
+from copilot.events import Heard, Metric, Signal, Speaker, StageChanged, StepChanged, Utterance
+from copilot.playbook.compile import Plan
+from copilot.signals.listener import Listener, Prepared
+from copilot.signals.pace import Pace
+from copilot.sop.machine import Sop
+from copilot.transcript.turns import Transcript
+
+Thought = Utterance | Signal | StepChanged | StageChanged | Metric | CardChange
+
+
+class Thinking:
+    """The mind of a call: what was said, what it means, where we are, what the rep should see."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        prepared: Prepared,
+        *,
+        context: Mapping[str, str],
+        wall: Callable[[int], float],
+    ) -> None:
+        self._wall = wall
+        self.transcript = Transcript()
+        self.listener = Listener(plan, prepared, context=context)
+        self.pace = Pace()
+        self.sop = Sop(plan.playbook)
+        cards = count(1)
+        self.cues = Cues(plan.playbook, context=context, next_card_id=lambda: f"c{next(cards)}")
+        self._minutes = Minutes()
+
+    def heard(self, heard: Heard, speaker: Speaker, moment: Moment) -> tuple[list[Thought], tuple[str, ...]]:
+        """Words of one utterance: what follows from them, and the texts whose meaning is wanted."""
+        utterance = self.transcript.add(heard, speaker)
+        thoughts: list[Thought] = [utterance]
+        if utterance.is_final:
+            self.pace.heard(utterance)
+            self._minutes.open(utterance.id, moment.now)
+        hearing = self.listener.hear(utterance, stage=self.sop.stage)
+        thoughts += self._signals(hearing.signals, moment)
+        if utterance.is_final and not hearing.embed:
+            thoughts += self._conclude(utterance.id, moment)
+        return thoughts, hearing.embed
+
+    def embedded(self, utterance_id: str, vectors: NDArray[np.float32], moment: Moment) -> list[Thought]:
+        """The meaning of an utterance's texts arrived (an empty matrix when the encoder failed)."""
+        signals = self.listener.embedded(utterance_id, vectors) if len(vectors) else []
+        return [*self._signals(signals, moment), *self._conclude(utterance_id, moment)]
+
+    def speech(self, speaker: Speaker, is_speaking: bool, at_ms: int, moment: Moment) -> list[Thought]:
+        """Somebody began or stopped speaking at media time ``at_ms``."""
+        if is_speaking:
+            self.pace.speech_started(speaker, at_ms)
+        else:
+            self.pace.speech_ended(speaker, at_ms)
+        return list(self.cues.speaking(speaker, is_speaking, moment))
+
+    def tick(self, moment: Moment) -> list[Thought]:
+        """Deadlines of the procedure and of the cards."""
+        thoughts = self._progress(self.sop.tick(moment.pos_ms), moment)
+        return [*thoughts, *self.cues.tick(moment)]
+
+    def measure(self, moment: Moment) -> list[Thought]:
+        """The metrics as they stand; cues may listen to them."""
+        thoughts: list[Thought] = []
+        for metric in self.pace.tick(moment.pos_ms):
+            thoughts += [metric, *self.cues.observe(metric, moment, self._present(moment))]
+        return thoughts
+
+    def happened(self, event: CallMoment, moment: Moment) -> list[Thought]:
+        """Something happened to the call itself."""
+        return list(self.cues.observe(event, moment, self._present(moment)))
+
+    def tick_step(self, step_id: str, by: str, moment: Moment) -> list[Thought]:
+        """Somebody ticked a step by hand."""
+        return self._progress(self.sop.tick_by_hand(step_id, by, moment.pos_ms), moment)
+
+    def waive_step(self, step_id: str, by: str, reason: str, moment: Moment) -> list[Thought]:
+        """Somebody waived a step."""
+        return self._progress(self.sop.waive(step_id, by, reason, moment.pos_ms), moment)
+
+    def finish(self, moment: Moment) -> list[Thought]:
+        """The call is over: what is open closes."""
+        thoughts = self._progress(self.sop.finish(moment.pos_ms), moment)
+        return [*thoughts, *self.measure(moment), *self.cues.finish(moment)]
+
+    def next_deadline(self) -> float | None:
+        """Wall moment at which a card wants attention."""
+        return self.cues.next_deadline()
+
+    def next_deadline_ms(self) -> int | None:
+        """Media time at which a step or a cue falls due."""
+        dues = (self.sop.next_deadline_ms(), self.cues.next_deadline_ms())
+        return min((due for due in dues if due is not None), default=None)
+
+    def _signals(self, signals: list[Signal], moment: Moment) -> list[Thought]:
+        thoughts: list[Thought] = []
+        for signal in signals:
+            thoughts.append(signal)
+            if signal.is_final:
+                self._minutes.add(signal)
+                thoughts += self._progress(self.sop.observe(signal, moment.pos_ms), moment, signal)
+            thoughts += self.cues.observe(signal, moment, self._timing(signal, moment))
+            if signal.label == "ending" and signal.is_final:
+                thoughts += self.happened(CallMoment(kind="ending"), moment)
+        return thoughts
+
+    def _progress(
+        self, changes: list[StepChanged | StageChanged], moment: Moment, cause: Signal | None = None
+    ) -> list[Thought]:
+        """Steps and stages are facts for the cues too."""
+        timing = self._timing(cause, moment) if cause else self._present(moment)
+        thoughts: list[Thought] = []
+        for change in changes:
+            thoughts += [change, *self.cues.observe(change, moment, timing)]
+        return thoughts
+
+    def _conclude(self, utterance_id: str, moment: Moment) -> list[Thought]:
+        """All detectors have spoken about a final utterance: cards raised on its interim text are confirmed or go."""
+        labels = self._minutes.close(utterance_id)
+        return list(self.cues.utterance_finished(utterance_id, labels, moment))
+
+    def _timing(self, signal: Signal, moment: Moment) -> Timing:
+        phrase_end = self._wall(signal.evidence.end_ms)
+        recognised = self._minutes.recognised(signal.evidence.utterance_id, moment.now)
+        return Timing(phrase_end=_ms(phrase_end), recognised=_ms(recognised))
+
+    def _present(self, moment: Moment) -> Timing:
+        """For what follows from time or silence the phrase ends now."""
+        return Timing(phrase_end=_ms(moment.now), recognised=_ms(moment.now))
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
