@@ -1,0 +1,220 @@
+"""Turn the published weights of the Universal Sentence Encoder, multilingual v3, into two files we can run anywhere.
+
+In: ``sp.model`` (a SentencePiece unigram model) and ``weights.npz`` (a 17-way sharded, 8-bit embedding table and
+float32 dense layers). Out: ``tokenizer.json`` for the `tokenizers` library and ``encoder.onnx`` of stock CPU operators:
+
+    ids  int64   [batch, tokens]   padded with anything
+    mask float32 [batch, tokens]   1 for a token, 0 for padding
+    embedding float32 [batch, 512] rows of length 1
+
+The vocabulary is cut to English and Chinese, which halves the file. The same input gives the same bytes.
+Architecture: Chidambaram et al. 2019, "Learning Cross-Lingual Sentence Representations via a Multi-task Dual-Encoder
+Model" (the convolutional student), https://aclanthology.org/W19-4330.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.unknown_fields import UnknownFieldSet
+from onnx import TensorProto, helper, numpy_helper
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+
+from copilot.errors import ModelError
+
+Floats = npt.NDArray[np.float32]
+Weights = Mapping[str, npt.NDArray[np.generic]]
+
+SHARDS = 17
+"""Row ``i`` of the vocabulary is row ``i // 17`` of shard ``i % 17``; each shard has its own 8-bit scale."""
+WIDTH = 512
+CHANNELS = 256
+BRANCHES = ((2, 0), (3, 1), (5, 2))
+"""Convolutions of 2, 3 and 5 tokens, with so many tokens of left context."""
+SPOKEN_HERE = re.compile(r"[▁\x21-\x7e\u2010-\u2027\u3001-\u3011\u4e00-\u9fff\uff01-\uff5e]*")
+"""Pieces written wholly in ASCII, Chinese characters and the punctuation of both."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One entry of a SentencePiece vocabulary; ``row`` is its place there."""
+
+    row: int
+    text: str
+    score: float
+    special: bool
+
+
+def build(sp_model: Path, weights: Path, folder: Path) -> None:
+    """Write ``tokenizer.json`` and ``encoder.onnx`` into ``folder``; raises ModelError ``model.unreadable``."""
+    try:
+        pieces, charsmap = read_sentencepiece(sp_model.read_bytes())
+        kept = [piece for piece in pieces if piece.special or len(piece.text) == 1 or SPOKEN_HERE.fullmatch(piece.text)]
+        tokenizer = make_tokenizer(kept, charsmap)
+        with np.load(weights, allow_pickle=False) as arrays:
+            graph = make_graph(arrays, [piece.row for piece in kept])
+    except (OSError, KeyError, ValueError, struct.error) as error:
+        raise ModelError("model.unreadable", f"cannot build the sentence encoder from {weights.name}: {error}") from error
+    (folder / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
+    (folder / "encoder.onnx").write_bytes(graph.SerializeToString(deterministic=True))
+
+
+# --- the tokenizer --------------------------------------------------------------------------------------------
+
+
+def read_sentencepiece(model: bytes) -> tuple[list[Piece], bytes]:
+    """The vocabulary and the compiled normalisation table of a SentencePiece ``ModelProto``."""
+    pieces: list[Piece] = []
+    charsmap = b""
+    for number, value in _fields(model):
+        if number == 1:  # repeated SentencePiece {piece = 1, score = 2, type = 3}; a normal piece has no type
+            entry = dict(_fields(value))
+            (score,) = struct.unpack("<f", struct.pack("<I", entry.get(2, 0)))
+            pieces.append(Piece(len(pieces), entry[1].decode(), score, special=3 in entry))
+        elif number == 3:  # NormalizerSpec {precompiled_charsmap = 2}
+            charsmap = dict(_fields(value)).get(2, b"")
+    return pieces, charsmap
+
+
+def _fields(message: bytes) -> list[tuple[int, int | bytes]]:
+    """Every field of a protocol buffer whose schema we do not ship, in file order."""
+    parsed = Empty()
+    parsed.ParseFromString(message)
+    return [(field.field_number, field.data) for field in UnknownFieldSet(parsed)]
+
+
+def make_tokenizer(pieces: Sequence[Piece], charsmap: bytes) -> Tokenizer:
+    """A unigram tokenizer that numbers ``pieces`` from 0 and frames every sentence in ``<s> ... </s>``."""
+    ids = {piece.text: number for number, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.Unigram([(piece.text, piece.score) for piece in pieces], unk_id=ids["<unk>"]))
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Precompiled(charsmap), normalizers.Strip(), normalizers.Replace(Regex(" {2,}"), " ")]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=False)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[(text, ids[text]) for text in ("<s>", "</s>")]
+    )
+    return tokenizer
+
+
+# --- the network ----------------------------------------------------------------------------------------------
+
+
+class _Graph:
+    """Collects nodes and constants; every method returns the name of a tensor."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, array: npt.ArrayLike, dtype: npt.DTypeLike = np.float32) -> str:
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array, dtype), name))
+        return name
+
+    def node(self, operator: str, *inputs: str, name: str = "", **attributes: object) -> str:
+        output = name or f"n{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
+        return output
+
+    def dense(self, x: str, matrix: npt.ArrayLike, bias: npt.ArrayLike) -> str:
+        return self.node("Add", self.node("MatMul", x, self.constant(matrix)), self.constant(bias))
+
+    def normalise(self, x: str, weights: Weights, suffixes: Sequence[str]) -> str:
+        gain, shift = (np.concatenate([weights[f"{kind}{s}"] for s in suffixes]) for kind in ("ln_g", "ln_b"))
+        return self.node(
+            "LayerNormalization", x, self.constant(gain), self.constant(shift), axis=-1, epsilon=float(weights["eps"])
+        )
+
+    def columns(self, x: str, start: int, stop: int, axis: int = 2) -> str:
+        return self.node("Slice", x, *(self.constant([i], np.int64) for i in (start, stop, axis)))
+
+
+def make_graph(weights: Weights, rows: Sequence[int]) -> onnx.ModelProto:
+    """The whole encoder over the vocabulary ``rows``."""
+    graph = _Graph()
+    mask = graph.node("Unsqueeze", "mask", graph.constant([2], np.int64))
+    words = _look_up(graph, weights, np.asarray(rows))
+    branches = _convolve(graph, weights, words, mask)
+    features = graph.normalise(graph.node("Concat", words, *branches, axis=2), weights, [""])
+    total = graph.node("ReduceSum", graph.node("Mul", features, mask), graph.constant([1], np.int64), keepdims=0)
+    _project(graph, weights, total)
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "sentence-encoder",
+            [
+                helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch", "tokens"]),
+                helper.make_tensor_value_info("mask", TensorProto.FLOAT, ["batch", "tokens"]),
+            ],
+            [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", WIDTH])],
+            initializer=graph.constants,
+        ),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    onnx.checker.check_model(model)
+    return model
+
+
+def _look_up(graph: _Graph, weights: Weights, rows: npt.NDArray[np.int64]) -> str:
+    """ids -> word vectors [batch, tokens, 512], from the 8-bit table."""
+    table = np.empty((SHARDS * len(weights["q1"]), WIDTH), np.uint8)
+    for shard in range(SHARDS):
+        table[shard::SHARDS] = weights[f"q{shard + 1}"]
+    coded = graph.node("Gather", graph.constant(table[rows], np.uint8), "ids", axis=0)
+    scale, low = (
+        graph.node("Gather", graph.constant(weights[name][rows % SHARDS][:, None]), "ids", axis=0)
+        for name in ("scale", "lo")
+    )
+    values = graph.node("Cast", coded, to=TensorProto.FLOAT)
+    return graph.node("Add", graph.node("Mul", values, scale), low)
+
+
+def _convolve(graph: _Graph, weights: Weights, words: str, mask: str) -> list[str]:
+    """Two residual convolutions over 2, 3 and 5 tokens. Padding counts as silence (zero), as beyond the ends."""
+    names = [str(size) for size, _ in BRANCHES]
+    matrix, bias = (np.concatenate([weights[f"{kind}{n}"] for n in names], axis=-1) for kind in ("proj", "proj_b"))
+    narrow = graph.node("Mul", graph.normalise(graph.dense(words, matrix, bias), weights, names), mask)
+    branches = []
+    for index, (size, left) in enumerate(BRANCHES):
+        x = graph.columns(narrow, index * CHANNELS, (index + 1) * CHANNELS)
+        for layer in (1, 2):
+            heard = _window(graph, x, size, left)
+            y = graph.dense(heard, weights[f"w{layer}_{size}"], weights[f"b{layer}_{size}"])
+            x = graph.node("Mul", graph.node("Add", graph.node("Relu", y), x), mask)
+        branches.append(x)
+    return branches
+
+
+def _window(graph: _Graph, x: str, size: int, left: int) -> str:
+    """Beside each token its neighbours: [batch, tokens, size * channels]."""
+    padded = graph.node("Pad", x, graph.constant([0, left, 0, 0, size - 1 - left, 0], np.int64))
+    end = np.iinfo(np.int64).max
+    shifted = [graph.columns(padded, i, i + 1 - size if i + 1 < size else end, axis=1) for i in range(size)]
+    return graph.node("Concat", *shifted, axis=2)
+
+
+def _project(graph: _Graph, weights: Weights, total: str) -> None:
+    """Token sum [batch, 1280] -> unit vector: a mean scaled by the square root of the length, then residual layers."""
+    length = graph.node("ReduceSum", "mask", graph.constant([1], np.int64), keepdims=1)
+    bias = graph.node("Mul", length, graph.constant(weights["cnn_b"]))
+    sum_ = graph.node("Add", graph.node("MatMul", total, graph.constant(weights["cnn_W"])), bias)
+    x = graph.node("Div", sum_, graph.node("Sqrt", length))
+
+    def times(value: str, name: str) -> str:
+        return graph.node("MatMul", value, graph.constant(weights[name]))
+
+    first = graph.node("Relu", times(x, "d0"))
+    middle = graph.node("Relu", graph.node("Add", times(x, "p1"), times(first, "d1")))
+    second = graph.node("Relu", times(middle, "d2"))
+    last = graph.node("Tanh", graph.node("Add", times(middle, "p3"), times(second, "d3")))
+    graph.node("LpNormalization", last, name="embedding", axis=1, p=2)
