@@ -1,0 +1,252 @@
+"""What the types cannot say: references that exist, deadlines that can be met, triggers that can fire."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+
+import re2
+
+from copilot.errors import PlaybookError
+from copilot.playbook.model import TEXT_LEAVES, Due, Playbook, Step, Trigger
+from copilot.playbook.source import Source
+from copilot.playbook.walk import forms, references, roots, walk
+
+_HEARD = (*TEXT_LEAVES, "signal", "context", "all", "any", "not")
+"""What a trigger may use where one utterance decides: signals, steps, stages, the ending."""
+
+
+def check(playbook: Playbook, source: Source) -> None:
+    """Raise PlaybookError for the first thing in ``playbook`` that can never work."""
+    _Check(playbook, source).run()
+
+
+class _Check:
+    def __init__(self, playbook: Playbook, source: Source) -> None:
+        self._playbook = playbook
+        self._source = source
+        self._stages = tuple(stage.id for stage in playbook.stages)
+        self._steps = tuple(step.id for step in playbook.steps)
+        self._signals = tuple(signal.id for signal in playbook.signals)
+        self._labels = tuple(dict.fromkeys((*self._signals, *self._steps)))
+
+    def run(self) -> None:
+        self._ids()
+        for path, trigger in roots(self._playbook):
+            for inner_path, inner in walk(trigger, path):
+                self._trigger(inner, inner_path, heard=not path.startswith("$.cues"))
+        for index, step in enumerate(self._playbook.steps):
+            self._step(step, f"$.steps[{index}]")
+        self._scenarios()
+        self._cycles()
+
+    def _fail(self, code: str, message: str, path: str, hint: str = "") -> PlaybookError:
+        return PlaybookError(
+            f"playbook.{code}",
+            message,
+            file=self._source.file,
+            line=self._source.line(path),
+            path=path,
+            hint=hint or "`docs/reference/playbook.md` explains every key.",
+        )
+
+    def _known(self, name: str, known: Sequence[str], what: str, path: str) -> None:
+        if name in known:
+            return
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known) or 'none'}."
+        raise self._fail("unknown_reference", f"there is no {what} {name!r}", path, hint)
+
+    # --- ids ------------------------------------------------------------------------------------------------
+
+    def _ids(self) -> None:
+        playbook = self._playbook
+        groups: dict[str, Iterable[str]] = {
+            "signals": self._signals,
+            "stages": self._stages,
+            "steps": self._steps,
+            "cues": (cue.id for cue in playbook.cues),
+        }
+        for group, ids in groups.items():
+            seen: set[str] = set()
+            for index, name in enumerate(ids):
+                if name in seen:
+                    raise self._fail("duplicate_id", f"the id {name!r} is used twice", f"$.{group}[{index}].id")
+                seen.add(name)
+        for index, step in enumerate(playbook.steps):
+            if step.id in self._signals and step.done_when != Trigger(signal=step.id):
+                raise self._fail(
+                    "duplicate_id",
+                    f"{step.id!r} is both a signal and a step with words of its own",
+                    f"$.steps[{index}].id",
+                    f"Let the step listen to the signal: `done_when: {{signal: {step.id}}}`.",
+                )
+
+    # --- triggers -------------------------------------------------------------------------------------------
+
+    def _trigger(self, trigger: Trigger, path: str, *, heard: bool) -> None:
+        names = forms(trigger)
+        if len(names) != 1:
+            found = f"found {', '.join(names)}" if names else "found none"
+            raise self._fail(
+                "trigger", f"a trigger has exactly one leaf or combinator; {found}", path,
+                "Join several with `all:` or `any:`.",
+            )  # fmt: skip
+        if heard and names[0] not in _HEARD:
+            raise self._fail(
+                "trigger",
+                f"`{names[0]}` cannot be used here: one utterance must decide",
+                path,
+                f"Use {', '.join(_HEARD)}; the rest belongs in a cue.",
+            )
+        for stage in trigger.stage:
+            self._known(stage, self._stages, "stage", f"{path}.stage")
+        if trigger.signal:
+            self._known(trigger.signal, self._labels, "signal or step", f"{path}.signal")
+        self._leaf(trigger, path)
+
+    def _leaf(self, trigger: Trigger, path: str) -> None:
+        if trigger.all == () or trigger.any == ():
+            raise self._fail("trigger", "the list is empty", path)
+        if trigger.phrase and not (trigger.phrase.any or trigger.phrase.all):
+            raise self._fail("invalid", "a phrase needs `any` or `all`", f"{path}.phrase")
+        if trigger.regex:
+            self._regex(trigger.regex, f"{path}.regex")
+        if trigger.metric and (trigger.metric.above is None) == (trigger.metric.below is None):
+            raise self._fail("invalid", "a metric needs either `above` or `below`", f"{path}.metric")
+        if trigger.context:
+            test = trigger.context
+            if (test.equals is not None) + bool(test.one_of) + (test.present is not None) != 1:
+                raise self._fail(
+                    "invalid", "a context test needs one of `equals`, `one_of`, `present`", f"{path}.context"
+                )
+        if trigger.event:
+            self._event(trigger, f"{path}.event")
+
+    def _event(self, trigger: Trigger, path: str) -> None:
+        event = trigger.event
+        assert event is not None  # noqa: S101  # the caller looked
+        if event.stage:
+            self._known(event.stage, self._stages, "stage", f"{path}.stage")
+        if event.step:
+            self._known(event.step, self._steps, "step", f"{path}.step")
+        if event.is_ == "elapsed" and event.at_s is None:
+            raise self._fail("invalid", "`elapsed` needs `at_s`", path)
+
+    def _regex(self, pattern: str, path: str) -> None:
+        options = re2.Options()
+        options.log_errors = False
+        options.max_mem = 1 << 20
+        try:
+            re2.compile(pattern, options)
+        except re2.error as error:
+            raise self._fail(
+                "regex",
+                f"not a regular expression this program runs: {_text(error)}",
+                path,
+                "Patterns run in linear time (RE2): no look-around, no back-references.",
+            ) from error
+
+    # --- steps ----------------------------------------------------------------------------------------------
+
+    def _step(self, step: Step, path: str) -> None:
+        self._known(step.stage, self._stages, "stage", f"{path}.stage")
+        for index, other in enumerate(step.requires):
+            self._known(other, self._steps, "step", f"{path}.requires[{index}]")
+        if step.due:
+            self._due(step, step.due, f"{path}.due")
+
+    def _due(self, step: Step, due: Due, path: str) -> None:
+        kind, _, name = due.after.partition(":")
+        if kind == "stage":
+            self._known(name, self._stages, "stage", f"{path}.after")
+        elif kind == "step":
+            self._known(name, self._steps, "step", f"{path}.after")
+        elif due.after != "call_start":
+            raise self._fail(
+                "unknown_reference", f"a deadline cannot count from {due.after!r}", f"{path}.after",
+                "Use `call_start`, `stage:<id>` or `step:<id>`.",
+            )  # fmt: skip
+        if due.before_stage:
+            self._known(due.before_stage, self._stages, "stage", f"{path}.before_stage")
+        self._possible(step, due, path)
+
+    def _possible(self, step: Step, due: Due, path: str) -> None:
+        order = self._stages.index
+        if due.within_s is None and not due.before_stage and not due.before_end:
+            raise self._fail(
+                "impossible_deadline",
+                "the deadline never comes",
+                path,
+                "Add `within_s`, `before_stage` or `before_end`.",
+            )
+        if due.warn_s and (due.within_s is None or due.warn_s >= due.within_s):
+            raise self._fail(
+                "impossible_deadline", "the warning would come before the clock starts", f"{path}.warn_s",
+                "`warn_s` must be smaller than `within_s`.",
+            )  # fmt: skip
+        if due.before_stage and order(due.before_stage) <= order(step.stage):
+            raise self._fail(
+                "impossible_deadline",
+                f"the step belongs to stage {step.stage!r} and is due before {due.before_stage!r} begins",
+                f"{path}.before_stage",
+                "Name a later stage.",
+            )
+        starts = due.after.partition(":")[2] if due.after.startswith("stage:") else ""
+        if starts and due.before_stage and order(starts) >= order(due.before_stage):
+            raise self._fail(
+                "impossible_deadline", f"the clock starts when {starts!r} begins: too late", f"{path}.after",
+                f"Count from a stage before {due.before_stage!r}.",
+            )  # fmt: skip
+
+    # --- scenarios ------------------------------------------------------------------------------------------
+
+    def _scenarios(self) -> None:
+        playbook = self._playbook
+        cues = tuple(cue.id for cue in playbook.cues)
+        for i, scenario in enumerate(playbook.scenarios):
+            for j, turn in enumerate(scenario.turns):
+                if (turn.rep is not None) + (turn.customer is not None) + (turn.wait_s is not None) != 1:
+                    raise self._fail(
+                        "invalid", "a turn is one of `rep`, `customer`, `wait_s`", f"$.scenarios[{i}].turns[{j}]"
+                    )
+            for j, expect in enumerate(scenario.expect):
+                path = f"$.scenarios[{i}].expect[{j}]"
+                for key, known in (
+                    ("card", cues), ("no_card", cues), ("step", self._steps), ("stage", self._stages),
+                    ("signal", self._labels), ("no_signal", self._labels),
+                ):  # fmt: skip
+                    if name := getattr(expect, key):
+                        self._known(name, known, key.removeprefix("no_"), f"{path}.{key}")
+                if expect.after_turn and expect.after_turn > len(scenario.turns):
+                    raise self._fail("invalid", "the scenario has no such turn", f"{path}.after_turn")
+
+    # --- cycles ---------------------------------------------------------------------------------------------
+
+    def _cycles(self) -> None:
+        playbook = self._playbook
+        rules = {signal.id: references(signal.when) for signal in playbook.signals}
+        rules |= {step.id: references(step.done_when) for step in playbook.steps if step.id not in rules}
+        paths = {step.id: f"$.steps[{i}]" for i, step in enumerate(playbook.steps)}
+        self._acyclic(rules, paths | {signal.id: f"$.signals[{i}]" for i, signal in enumerate(playbook.signals)})
+        needs = {step.id: (*step.requires, *_clock_step(step)) for step in playbook.steps}
+        self._acyclic(needs, paths)
+
+    def _acyclic(self, graph: Mapping[str, Sequence[str]], paths: Mapping[str, str]) -> None:
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            circle: list[str] = error.args[1][::-1]
+            message = f"these wait for each other: {' -> '.join(circle)}"
+            raise self._fail("cycle", message, paths[circle[0]], "Take one of them out.") from error
+
+
+def _clock_step(step: Step) -> tuple[str, ...]:
+    after = step.due.after if step.due else ""
+    return (after.partition(":")[2],) if after.startswith("step:") else ()
+
+
+def _text(error: Exception) -> str:
+    detail = error.args[0] if error.args else error
+    return detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)
