@@ -1,4 +1,4 @@
-"""A call is a state machine: events in, effects out, time passed in. The only file that knows the order of the rooms."""
+"""A call is a state machine: events in, effects out, time passed in. Only this file knows the order of the rooms."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from copilot.call.arrivals import Arrivals
 from copilot.call.hearing import Finding, Hearing
+from copilot.call.history import OTHER, History
 from copilot.call.outbox import Outbox
 from copilot.call.quality import Quality
 from copilot.call.render import Renderer
@@ -45,7 +46,6 @@ from copilot.events import (
     Score,
     ServiceDegraded,
     Signal,
-    Speaker,
     SpeechScored,
     SpeechStarted,
     StageChanged,
@@ -98,7 +98,7 @@ class Call:
         )
         self._now = 0.0
         self._thinking = self._new_thinking()
-        self._history: list[Callable[[Thinking, Moment], list[Thought]] | tuple[Any, ...]] = []
+        self._history = History()
         self._requests = count(1)
         self._embedding: dict[int, str] = {}
         self._unscored = 0
@@ -110,6 +110,7 @@ class Call:
         self._finished = False
         self._effects: list[CallEffect] = []
         self._counts = {"utterances": 0, "raised": 0, "suppressed": 0}
+        self._handlers = self._table()
 
     # --- the three verbs ------------------------------------------------------------------------------------
 
@@ -120,7 +121,7 @@ class Call:
         self._now = max(self._now, now)
         self._outbox.now = self._now
         self._outbox.pos_ms = self.position_ms
-        HANDLERS[type(event)](self, event)
+        self._handlers[type(event)](event)
         self._follow_media()
         if self._hung_up:
             self._wind_down(self._hung_up)
@@ -214,14 +215,14 @@ class Call:
             elif isinstance(finding, Heard):
                 self._heard(finding)
             else:
-                self._speech(self._channels[finding.channel], isinstance(finding, SpeechStarted), finding.at_ms)
+                self._speech(finding.channel, isinstance(finding, SpeechStarted), finding.at_ms)
 
     def _text(self, event: TextReceived) -> None:
         if not event.text.strip():
             return
         channel = self._channels.index(event.speaker) if event.speaker in self._channels else 0
-        self._speech(event.speaker, True, event.start_ms)
-        self._speech(event.speaker, False, event.end_ms)
+        self._speech(channel, True, event.start_ms)
+        self._speech(channel, False, event.end_ms)
         self._heard(
             Heard(
                 utterance_id=self._hearing.next_utterance_id(),
@@ -240,7 +241,7 @@ class Call:
             self._counts["utterances"] += 1
             lag_ms = self._lag_ms(heard.end_ms)
             self._degrade(self._quality.lagged(lag_ms))
-            self._history.append(("heard", heard, self._moment()))
+            self._history.heard(heard, self._moment())
         thoughts, texts = self._thinking.heard(heard, self._channels[heard.channel], self._moment())
         self._tell(thoughts)
         if texts:
@@ -254,12 +255,12 @@ class Call:
         if utterance_id is None:
             return
         vectors = np.frombuffer(event.vectors, dtype="<f4").reshape(-1, DIMENSIONS)
-        self._history.append(("embedded", utterance_id, vectors, self._moment()))
+        self._history.embedded(utterance_id, vectors, self._moment())
         self._tell(self._thinking.embedded(utterance_id, vectors, self._moment()))
 
-    def _speech(self, speaker: Speaker, is_speaking: bool, at_ms: int) -> None:
-        self._history.append(("speech", speaker, is_speaking, at_ms, self._moment()))
-        self._tell(self._thinking.speech(speaker, is_speaking, at_ms, self._moment()))
+    def _speech(self, channel: int, is_speaking: bool, at_ms: int) -> None:
+        self._history.speech(channel, is_speaking, at_ms, self._moment())
+        self._tell(self._thinking.speech(self._channels[channel], is_speaking, at_ms, self._moment()))
 
     # --- time -----------------------------------------------------------------------------------------------
 
@@ -321,7 +322,7 @@ class Call:
         """Rep and customer change places from the beginning: everything heard so far is thought through again."""
         before = self._thinking
         self._tell(list(before.cues.withdraw_all("roles_swapped", self._moment())))
-        self._channels = tuple(_other(speaker) for speaker in self._channels)
+        self._channels = tuple(OTHER[speaker] for speaker in self._channels)
         self._outbox.put(wire.RolesSwappedMessage, channels=self._channels)
         self._thinking = self._rethink()
         for utterance in self._thinking.transcript.finals():
@@ -348,18 +349,7 @@ class Call:
     def _rethink(self) -> Thinking:
         """A new mind that has lived through the same call with the roles swapped; its cards of then are not shown."""
         thinking = self._new_thinking()
-        swapped: list[Any] = []
-        for kind, *args, moment in self._history:  # type: ignore[misc]
-            thinking.tick(moment)
-            if kind == "heard":
-                thinking.heard(args[0], self._channels[args[0].channel], moment)
-            elif kind == "embedded":
-                thinking.embedded(args[0], args[1], moment)
-            else:
-                args = [_other(args[0]), *args[1:]]
-                thinking.speech(args[0], args[1], args[2], moment)
-            swapped.append((kind, *args, moment))
-        self._history = swapped
+        self._history.relive(thinking, self._channels)
         thinking.tick(self._moment())
         thinking.cues.withdraw_all("roles_swapped", self._moment())
         return thinking
@@ -368,9 +358,7 @@ class Call:
         if event.restored:
             self._outbox.put(wire.ServiceRestored, stage=event.stage, reason=event.reason)
         else:
-            self._outbox.put(
-                wire.ServiceDegradedMessage, stage=event.stage, reason=event.reason, lag_ms=event.lag_ms
-            )
+            self._outbox.put(wire.ServiceDegradedMessage, stage=event.stage, reason=event.reason, lag_ms=event.lag_ms)
 
     # --- the end --------------------------------------------------------------------------------------------
 
@@ -440,6 +428,30 @@ class Call:
     def _lag_ms(self, end_ms: int) -> int:
         return max(0, round((self._now - self._arrivals.wall(end_ms, self._now)) * 1000))
 
+    def _table(self) -> dict[type, Callable[[Any], None]]:
+        return {
+            Began: self._began,
+            AudioReceived: self._audio,
+            AudioMissed: self._audio,
+            SpeechScored: self._scored,
+            Decoded: self._decoded,
+            Embedded: self._embedded,
+            TextReceived: self._text,
+            CardRendered: self._rendered,
+            CardAcked: self._acked,
+            StepTicked: self._step_ticked,
+            StepWaived: self._step_waived,
+            RolesSwapped: self._swap,
+            Paused: self._pause,
+            Resumed: self._resume,
+            DtmfReceived: self._dtmf,
+            Marked: self._marked,
+            SupervisorMessaged: self._supervised,
+            ServiceDegraded: self._service,
+            HungUp: self._hang_up,
+            Ticked: self._ticked,
+        }
+
     def _new_thinking(self) -> Thinking:
         return Thinking(
             self._setup.plan,
@@ -449,36 +461,9 @@ class Call:
         )
 
 
-def _other(speaker: Speaker) -> Speaker:
-    return "customer" if speaker == "rep" else "rep"
-
-
 TELL: dict[type, Callable[[Renderer, Any], None]] = {
     Signal: Renderer.signal,
     StepChanged: Renderer.step,
     StageChanged: Renderer.stage,
     Metric: Renderer.metric,
-}
-
-HANDLERS: dict[type, Callable[[Call, Any], None]] = {
-    Began: Call._began,
-    AudioReceived: Call._audio,
-    AudioMissed: Call._audio,
-    SpeechScored: Call._scored,
-    Decoded: Call._decoded,
-    Embedded: Call._embedded,
-    TextReceived: Call._text,
-    CardRendered: Call._rendered,
-    CardAcked: Call._acked,
-    StepTicked: Call._step_ticked,
-    StepWaived: Call._step_waived,
-    RolesSwapped: Call._swap,
-    Paused: Call._pause,
-    Resumed: Call._resume,
-    DtmfReceived: Call._dtmf,
-    Marked: Call._marked,
-    SupervisorMessaged: Call._supervised,
-    ServiceDegraded: Call._service,
-    HungUp: Call._hang_up,
-    Ticked: Call._ticked,
 }

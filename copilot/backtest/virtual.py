@@ -1,0 +1,172 @@
+"""A recording through a call on a virtual clock: as fast as the machine can, timed as if it were live.
+
+Audio arrives at real-time pace in virtual time. Each decode is really done, and its measured duration is charged on
+the virtual clock to one of ``workers`` recognisers, in the same order of urgency as the live pool.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
+from typing import Any, Protocol
+
+from copilot.call.call import Call
+from copilot.clock import Clock
+from copilot.events import (
+    AudioReceived,
+    Began,
+    CallEffect,
+    CallEvent,
+    CancelDecode,
+    Decode,
+    Decoded,
+    DecodeJob,
+    Embed,
+    Embedded,
+    Finish,
+    HungUp,
+    Hypothesis,
+    Publish,
+    Score,
+    SpeechScored,
+    Ticked,
+)
+
+URGENCY = {"final": 0, "speculative": 1, "interim": 2}
+
+
+class Scorer(Protocol):
+    """Speech scores of consecutive windows of one channel."""
+
+    def score(self, windows: Any) -> tuple[tuple[float, ...], tuple[float, ...]]: ...
+
+
+Transcribe = Callable[[DecodeJob, Any], Hypothesis]
+Encode = Callable[[tuple[str, ...]], bytes]
+
+
+class VirtualRun:
+    """Plays events into a call in virtual time and performs its effects.
+
+    ``play`` yields every published message in order. ``entries`` afterwards holds the ``(now, event)`` log.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        *,
+        scorers: list[Scorer],
+        transcribe: Transcribe,
+        encode: Encode | None,
+        clock: Clock,
+        workers: int = 2,
+    ) -> None:
+        self.call = call
+        self.entries: list[tuple[float, CallEvent]] = []
+        self._scorers = scorers
+        self._transcribe = transcribe
+        self._encode = encode
+        self._clock = clock
+        self._free = workers
+        self._waiting: list[tuple[int, float, int, Decode]] = []
+        self._agenda: list[tuple[float, int, CallEvent]] = []
+        self._order = count()
+        self._now = 0.0
+        self._messages: list[Publish] = []
+        self._finished = False
+
+    def play(self, script: Iterable[tuple[float, CallEvent]]) -> Iterator[Publish]:
+        """Play a script of timed events (seconds, ascending), then run on until the call is finished."""
+        yield from self._take(Began())
+        for at, event in script:
+            yield from self._run_until(at)
+            self._now = max(self._now, at)
+            yield from self._take(event)
+        while not self._finished:
+            upcoming = self._upcoming()
+            if upcoming is None:
+                return
+            yield from self._run_until(upcoming)
+
+    def _upcoming(self) -> float | None:
+        dues = [self.call.next_deadline()] + ([self._agenda[0][0]] if self._agenda else [])
+        return min((due for due in dues if due is not None), default=None)
+
+    def _run_until(self, until: float) -> Iterator[Publish]:
+        """Everything that falls due up to ``until``: deadlines first, then answers."""
+        while not self._finished:
+            upcoming = self._upcoming()
+            if upcoming is None or upcoming > until:
+                return
+            self._now = max(self._now, upcoming)
+            due = self.call.next_deadline()
+            if due is not None and due <= self._now:
+                yield from self._take(Ticked())
+            elif self._agenda:
+                _, _, event = heapq.heappop(self._agenda)
+                if isinstance(event, Decoded):
+                    self._free += 1
+                yield from self._take(event)
+                self._start()
+
+    def _take(self, event: CallEvent) -> Iterator[Publish]:
+        if self._finished:
+            return
+        self.entries.append((self._now, event))
+        self._perform(self.call.receive(event, self._now))
+        messages, self._messages = self._messages, []
+        yield from messages
+
+    def _perform(self, effects: list[CallEffect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Publish):
+                self._messages.append(effect)
+            elif isinstance(effect, Score):
+                scores, levels = self._scorers[effect.channel].score(self.call.windows(effect))
+                scored = SpeechScored(
+                    channel=effect.channel, first_window=effect.first_window, scores=scores, levels_db=levels
+                )
+                self.entries.append((self._now, scored))
+                self._perform(self.call.receive(scored, self._now))
+            elif isinstance(effect, Decode):
+                job = effect.job
+                heapq.heappush(self._waiting, (URGENCY[job.kind], job.due, next(self._order), effect))
+            elif isinstance(effect, CancelDecode):
+                self._waiting = [item for item in self._waiting if item[3].job.job_id != effect.job_id]
+                heapq.heapify(self._waiting)
+            elif isinstance(effect, Embed):
+                self._embed(effect)
+            elif isinstance(effect, Finish):
+                self._finished = True
+        self._start()
+
+    def _start(self) -> None:
+        """Free recognisers take the most urgent jobs; the answer comes after the measured duration."""
+        while self._free and self._waiting:
+            effect = heapq.heappop(self._waiting)[3]
+            self._free -= 1
+            samples = self.call.samples(effect)
+            began = self._clock.now()
+            hypothesis = self._transcribe(effect.job, samples)
+            took = self._clock.now() - began
+            answer = Decoded(job_id=effect.job.job_id, hypothesis=hypothesis, decode_ms=round(took * 1000))
+            self._later(took, answer)
+
+    def _embed(self, effect: Embed) -> None:
+        began = self._clock.now()
+        vectors = self._encode(effect.texts) if self._encode else b""
+        self._later(self._clock.now() - began, Embedded(request_id=effect.request_id, vectors=vectors))
+
+    def _later(self, seconds: float, event: CallEvent) -> None:
+        heapq.heappush(self._agenda, (self._now + seconds, next(self._order), event))
+
+
+def audio_script(frames: Iterable[bytes], frame_bytes: int, sample_rate_hz: int) -> Iterator[tuple[float, CallEvent]]:
+    """Frames of a recording as a live softphone would send them, then hang-up. ``frame_bytes``: bytes per sample frame."""
+    offset = 0
+    for payload in frames:
+        samples = len(payload) // frame_bytes
+        yield (offset + samples) / sample_rate_hz, AudioReceived(offset=offset, payload=payload)
+        offset += samples
+    yield offset / sample_rate_hz, HungUp()

@@ -1,0 +1,209 @@
+"""The loop around one call: waits for events and deadlines, performs effects. All waiting happens here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import structlog
+
+from copilot.call.call import Call
+from copilot.clock import Clock
+from copilot.errors import CopilotError, StorageError
+from copilot.events import (
+    Began,
+    CallEffect,
+    CallEvent,
+    CancelDecode,
+    Decode,
+    Decoded,
+    DecodeJob,
+    Embed,
+    Embedded,
+    Finish,
+    Publish,
+    Score,
+    ServiceDegraded,
+    SpeechScored,
+    Ticked,
+)
+
+log = structlog.get_logger(__name__)
+
+MAILBOX = 2_000
+"""Events waiting for one call: forty seconds of 20 ms frames. A full mailbox makes the socket wait, nothing is lost."""
+
+
+class Scorer(Protocol):
+    """Speech scores of consecutive windows of one channel."""
+
+    def score(self, windows: Any) -> tuple[tuple[float, ...], tuple[float, ...]]: ...
+
+
+class Recogniser(Protocol):
+    """Takes decode jobs, answers later from any thread."""
+
+    def submit(self, job: DecodeJob, samples: Any, on_done: Callable[[Decoded], None]) -> None: ...
+    def cancel(self, job_id: int) -> None: ...
+
+
+class Ledgers(Protocol):
+    """Where what happens to a call is kept."""
+
+    def record(self, now: float, event: CallEvent) -> None: ...
+    def publish(self, effect: Publish, pos_ms: int) -> None: ...
+
+
+class Driver:
+    """Runs one call until it is finished.
+
+    ``put`` may be called from any coroutine and waits when the mailbox is full; ``answer`` from any thread.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        *,
+        clock: Clock,
+        origin: float,
+        scorers: list[Scorer],
+        recogniser: Recogniser,
+        encode: Callable[[tuple[str, ...]], bytes],
+        ledgers: Ledgers,
+    ) -> None:
+        self.call = call
+        self._clock = clock
+        self._origin = origin
+        self._scorers = scorers
+        self._recogniser = recogniser
+        self._encode = encode
+        self._ledgers = ledgers
+        self._mailbox: asyncio.Queue[CallEvent] = asyncio.Queue(MAILBOX)
+        self._answers: deque[CallEvent] = deque()
+        self._woken = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._storage_told = False
+        self.finished = asyncio.Event()
+        self.finish_reason = ""
+
+    @property
+    def now(self) -> float:
+        """Seconds since the call began."""
+        return self._clock.now() - self._origin
+
+    async def put(self, event: CallEvent) -> None:
+        """Queue an event; waits while the mailbox is full, so that a fast sender is slowed rather than dropped."""
+        if not self.finished.is_set():
+            await self._mailbox.put(event)
+            self._woken.set()
+
+    def answer(self, event: CallEvent) -> None:
+        """Take a model's answer, from any thread."""
+        self._loop.call_soon_threadsafe(self._take, event)
+
+    async def run(self, pending: list[CallEffect] | None = None) -> None:
+        """Live through the call. ``pending``: effects of a recovered call that were never answered."""
+        if pending is None:
+            self._handle(Began())
+        else:
+            self._perform(deque(pending))
+        while not self.call.is_finished:
+            await self._wait()
+            self._step()
+            await asyncio.sleep(0)
+        self.finished.set()
+        for job in self._jobs:
+            job.cancel()
+
+    def _take(self, event: CallEvent) -> None:
+        if not self.call.is_finished:
+            self._answers.append(event)
+            self._woken.set()
+
+    async def _wait(self) -> None:
+        if self._answers or not self._mailbox.empty():
+            return
+        self._woken.clear()
+        due = self.call.next_deadline()
+        delay = None if due is None else max(0.0, due - self.now)
+        try:
+            async with asyncio.timeout(delay):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+    def _step(self) -> None:
+        """What fell due first, then answers, then the next few events: a busy inbox must not starve deadlines."""
+        due = self.call.next_deadline()
+        if due is not None and due <= self.now:
+            self._handle(Ticked())
+        while self._answers and not self.call.is_finished:
+            self._handle(self._answers.popleft())
+        if not self._mailbox.empty() and not self.call.is_finished:
+            self._handle(self._mailbox.get_nowait())
+
+    def _handle(self, event: CallEvent) -> None:
+        self._perform(deque(self._receive(event)))
+
+    def _receive(self, event: CallEvent) -> list[CallEffect]:
+        """Only what the call accepted is recorded, and before its effects are performed."""
+        now = self.now
+        try:
+            effects = self.call.receive(event, now)
+        except CopilotError as error:
+            log.warning("event.refused", call_id=self.call.info.call_id, code=error.code, kind=type(event).__name__)
+            return []
+        self._record(now, event)
+        return effects
+
+    def _record(self, now: float, event: CallEvent) -> None:
+        try:
+            self._ledgers.record(now, event)
+        except StorageError as error:
+            if not self._storage_told:
+                self._storage_told = True
+                log.error("storage.failed", call_id=self.call.info.call_id, code=error.code)
+                self._answers.append(ServiceDegraded(stage="storage", reason=error.code))
+
+    def _perform(self, effects: deque[CallEffect]) -> None:
+        """Perform in order; scores are answered on the spot, so their effects come next."""
+        while effects:
+            effect = effects.popleft()
+            if isinstance(effect, Publish):
+                self._ledgers.publish(effect, self.call.position_ms)
+            elif isinstance(effect, Score):
+                effects.extend(self._score(effect))
+            elif isinstance(effect, Decode):
+                self._recogniser.submit(effect.job, self.call.samples(effect), self.answer)
+            elif isinstance(effect, CancelDecode):
+                self._recogniser.cancel(effect.job_id)
+            elif isinstance(effect, Embed):
+                self._spawn_embed(effect)
+            else:
+                self._finish(effect)
+
+    def _score(self, effect: Score) -> list[CallEffect]:
+        scores, levels = self._scorers[effect.channel].score(self.call.windows(effect))
+        event = SpeechScored(
+            channel=effect.channel, first_window=effect.first_window, scores=scores, levels_db=levels
+        )
+        return self._receive(event)
+
+    def _spawn_embed(self, effect: Embed) -> None:
+        job = self._loop.create_task(self._embed(effect))
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+
+    async def _embed(self, effect: Embed) -> None:
+        try:
+            vectors = await asyncio.to_thread(self._encode, effect.texts)
+        except (CopilotError, RuntimeError, ValueError) as error:
+            log.error("encoder.failed", call_id=self.call.info.call_id, error=type(error).__name__)
+            vectors = b""
+        self._take(Embedded(request_id=effect.request_id, vectors=vectors))
+
+    def _finish(self, effect: Finish) -> None:
+        self.finish_reason = effect.reason
