@@ -6,7 +6,7 @@ what happens to a call (``CallMessage``: ``seq`` gap-free from 1, ``pos_ms`` med
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -25,6 +25,7 @@ VERSION = 1
 SUBPROTOCOL = "copilot.v1"
 Count = Annotated[int, Meta(ge=0)]
 Name = Annotated[str, Meta(max_length=256)]
+PingToken = Annotated[str, Meta(max_length=64)] | int | float | None
 
 __all__ = ["Card", "Ledger", "Word"]
 
@@ -69,7 +70,10 @@ class Resume(Value, frozen=True, kw_only=True):
 
 
 class CallStart(Message, frozen=True, kw_only=True, tag="call.start"):
-    """Must be the first message on ``/v1/stream``. ``playbook`` names a playbook; empty means by language."""
+    """Must be the first message on ``/v1/stream``. ``playbook`` names a playbook; empty means by language.
+
+    ``media`` may be left out with ``resume``: the call keeps the format it has.
+    """
 
     v: int
     media: MediaHeader | None = None
@@ -87,54 +91,72 @@ class AudioGap(Message, frozen=True, kw_only=True, tag="audio.gap"):
 
 
 class CallPause(Message, frozen=True, kw_only=True, tag="call.pause"):
+    """Stop listening: until ``call.resume`` audio and keys are thrown away, neither recognised nor stored."""
+
     reason: Literal["hold", "consent", "pci"] = "hold"
 
 
 class CallResume(Message, frozen=True, kw_only=True, tag="call.resume"):
-    pass
+    """Go on listening. Continue at the next sample offset, or declare an ``audio.gap``."""
 
 
 class Dtmf(Message, frozen=True, kw_only=True, tag="dtmf"):
+    """A key was pressed."""
+
     digit: Annotated[str, Meta(pattern=r"^[0-9A-D*#]$")]
     speaker: Speaker | None = None
 
 
 class Mark(Message, frozen=True, kw_only=True, tag="mark"):
+    """Mark this moment of the call."""
+
     label: Annotated[str, Meta(max_length=200)] = ""
 
 
 class CardRenderedMessage(Message, frozen=True, kw_only=True, tag="card.rendered"):
+    """The rep's screen has painted this card."""
+
     card_id: Name
 
 
 class CardAck(Message, frozen=True, kw_only=True, tag="card.ack"):
+    """The rep's answer to a card."""
+
     card_id: Name
     action: Literal["used", "dismissed", "snoozed", "wrong"]
 
 
 class StepTick(Message, frozen=True, kw_only=True, tag="step.tick"):
+    """Tick a step of the procedure by hand."""
+
     step_id: Name
 
 
 class StepWaive(Message, frozen=True, kw_only=True, tag="step.waive"):
+    """Declare that a step need not be done on this call."""
+
     step_id: Name
     reason: Annotated[str, Meta(max_length=200)] = ""
 
 
 class RolesSwap(Message, frozen=True, kw_only=True, tag="roles.swap"):
-    pass
+    """The channels were the wrong way round."""
 
 
 class SupervisorSend(Message, frozen=True, kw_only=True, tag="supervisor.send"):
+    """A supervisor's line to the rep. On ``/v1/calls/{id}/events`` only."""
+
     text: Annotated[str, Meta(min_length=1, max_length=500)]
 
 
 class CallEnd(Message, frozen=True, kw_only=True, tag="call.end"):
-    pass
+    """No more audio will come. The last events follow, ``call.ended`` being the very last."""
 
 
 class Ping(Message, frozen=True, kw_only=True, tag="ping"):
-    t: Any = None
+    """Answered with a ``pong`` that carries the same ``t``, after everything sent before it was taken in."""
+
+    t: PingToken = None
 
 
 ClientMessage = (
@@ -159,6 +181,8 @@ ClientMessage = (
 
 
 class Limits(Value, frozen=True, kw_only=True):
+    """What this server allows."""
+
     max_frame_bytes: Count
     max_call_s: Count
     resume_window_s: float
@@ -185,7 +209,9 @@ class AudioAck(Message, frozen=True, kw_only=True, tag="audio.ack"):
 
 
 class AudioNack(Message, frozen=True, kw_only=True, tag="audio.nack"):
-    """Samples are missing; send them again or declare an ``audio.gap``."""
+    """A hole: ``samples`` from ``offset`` never came. Go back to ``offset`` and send on from there, or declare an
+    ``audio.gap`` and send on behind it: what was sent beyond the hole was dropped. Sent once per hole.
+    """
 
     offset: Count
     samples: Count
@@ -201,7 +227,9 @@ class Error(Message, frozen=True, kw_only=True, tag="error"):
 
 
 class Pong(Message, frozen=True, kw_only=True, tag="pong"):
-    t: Any = None
+    """The answer to ``ping``."""
+
+    t: PingToken = None
 
 
 class Draining(Message, frozen=True, kw_only=True, tag="session.draining"):
@@ -242,11 +270,15 @@ class CallOpened(CallMessage, frozen=True, kw_only=True, tag="call.opened"):
 
 
 class StageView(Value, frozen=True, kw_only=True):
+    """A stage of the procedure."""
+
     id: str
     title: str
 
 
 class StepView(Value, frozen=True, kw_only=True):
+    """A step of the procedure and where it stands."""
+
     id: str
     title: str
     stage: str
@@ -365,12 +397,16 @@ class SignalHeard(CallMessage, frozen=True, kw_only=True, tag="signal.heard"):
 
 
 class StageChangedMessage(CallMessage, frozen=True, kw_only=True, tag="stage.changed"):
+    """The call entered a stage."""
+
     stage_id: str
     previous: str
     utterance_id: str = ""
 
 
 class StepChangedMessage(CallMessage, frozen=True, kw_only=True, tag="step.changed"):
+    """A step changed state; ``quote`` of ``utterance_id`` is why, or ``by`` says who ticked or waived it."""
+
     step_id: str
     state: StepState
     previous: StepState
@@ -380,6 +416,8 @@ class StepChangedMessage(CallMessage, frozen=True, kw_only=True, tag="step.chang
 
 
 class MetricMessage(CallMessage, frozen=True, kw_only=True, tag="metric"):
+    """A number about how the call goes."""
+
     name: str
     value: float
     speaker: Speaker | None = None
@@ -387,44 +425,62 @@ class MetricMessage(CallMessage, frozen=True, kw_only=True, tag="metric"):
 
 
 class SupervisorMessage(CallMessage, frozen=True, kw_only=True, tag="supervisor.message"):
+    """A supervisor wrote to the rep."""
+
     text: str
     sent_by: str
 
 
 class MarkSet(CallMessage, frozen=True, kw_only=True, tag="mark.set"):
+    """Somebody marked this moment."""
+
     label: str
     set_by: str
 
 
 class DtmfHeard(CallMessage, frozen=True, kw_only=True, tag="dtmf.heard"):
+    """A key was pressed while the call was not paused."""
+
     digit: str
     speaker: Speaker | None = None
 
 
 class ServiceDegradedMessage(CallMessage, frozen=True, kw_only=True, tag="service.degraded"):
+    """Part of the service is impaired."""
+
     stage: str
     reason: str
     lag_ms: Count = 0
 
 
 class ServiceRestored(CallMessage, frozen=True, kw_only=True, tag="service.restored"):
+    """That part of the service is well again."""
+
     stage: str
     reason: str = ""
 
 
 class CallPaused(CallMessage, frozen=True, kw_only=True, tag="call.paused"):
+    """Nothing is heard, recognised or stored until ``call.resumed``."""
+
     reason: str
 
 
 class CallResumed(CallMessage, frozen=True, kw_only=True, tag="call.resumed"):
+    """The call goes on."""
+
     paused_ms: Count = 0
 
 
 class RolesSwappedMessage(CallMessage, frozen=True, kw_only=True, tag="roles.swapped"):
+    """Rep and customer changed places, from the beginning of the call; the transcript is revised line by line."""
+
     channels: tuple[Speaker, ...]
 
 
 class Totals(Value, frozen=True, kw_only=True):
+    """The call in numbers."""
+
     duration_ms: Count
     utterances: Count
     cards_raised: Count
@@ -496,19 +552,27 @@ class FloorCall(Value, frozen=True, kw_only=True):
 
 
 class FloorSnapshot(Message, frozen=True, kw_only=True, tag="floor.snapshot"):
+    """All live calls this supervisor may see; the first message on ``/v1/floor``."""
+
     calls: tuple[FloorCall, ...]
 
 
 class FloorUpdated(Message, frozen=True, kw_only=True, tag="floor.updated"):
+    """A live call began or changed."""
+
     call: FloorCall
 
 
 class FloorRemoved(Message, frozen=True, kw_only=True, tag="floor.removed"):
+    """A call is no longer live."""
+
     call_id: str
     reason: str
 
 
 class FloorAlert(Message, frozen=True, kw_only=True, tag="floor.alert"):
+    """Something on a call wants a supervisor's attention now."""
+
     call_id: str
     code: str
     headline: str
