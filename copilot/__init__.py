@@ -6,6 +6,7 @@ The rooms, in the order a call flows through them:
     events      the vocabulary: frozen structs that pass between rooms
     clock       the only place that reads a clock
     config      settings, one struct per room
+    language    English and Mandarin: words, stems, syllables, numbers, backchannels
     wire        the promise to clients: messages, codec, schema
     playbook    what authors write: model, load, lint, packs
     access      who may do what

@@ -1,0 +1,1 @@
+"""English and Mandarin as they are spoken: words, stems, syllables, numbers, backchannels."""
