@@ -414,6 +414,7 @@ class StepChanged(Frozen, frozen=True, kw_only=True):
     at_ms: int
     evidence: Evidence | None = None
     by: str = ""
+    reason: str = ""
 
 
 class StageChanged(Frozen, frozen=True, kw_only=True):

@@ -244,12 +244,17 @@ class Cue(Part, frozen=True, kw_only=True):
 
 
 class Attention(Part, frozen=True, kw_only=True):
-    """How much a rep can take: the budget of the arbiter."""
+    """How much a rep can take: the budget of the arbiter.
+
+    A rep counts as mid-utterance after speaking for ``grace_s``: one who has only just begun to answer can still use
+    a card. A card that must wait (for the rep, for a gap, for room) waits at most ``hold_s``.
+    """
 
     max_visible: Annotated[int, Meta(ge=1, le=5)] = 2
     min_gap_s: Annotated[float, Meta(ge=0, le=120)] = 3.0
     max_per_min: Annotated[int, Meta(ge=1, le=60)] = 6
     hold_s: Seconds = 6.0
+    grace_s: Annotated[float, Meta(ge=0, le=10)] = 1.5
 
 
 class Turn(Part, frozen=True, kw_only=True):

@@ -413,6 +413,7 @@ class StepChangedMessage(CallMessage, frozen=True, kw_only=True, tag="step.chang
     utterance_id: str = ""
     quote: str = ""
     by: str = ""
+    reason: str = ""
 
 
 class MetricMessage(CallMessage, frozen=True, kw_only=True, tag="metric"):
