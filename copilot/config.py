@@ -81,6 +81,7 @@ class StoreSettings(Section, frozen=True, kw_only=True):
     sync_interval_ms: Positive = 500
     commit_interval_ms: Positive = 20
     min_free_mb: Annotated[int, Meta(ge=0)] = 512
+    journal_backlog_kb: Positive = 8_192
 
 
 class BusSettings(Section, frozen=True, kw_only=True):
@@ -115,9 +116,10 @@ class PlaybookSettings(Section, frozen=True, kw_only=True):
 
 
 class ModelSettings(Section, frozen=True, kw_only=True):
-    """Where model files live; ``COPILOT_MODELS_DIR`` is the same setting."""
+    """Where model files live (``COPILOT_MODELS_DIR``) and a folder to fetch them from (``COPILOT_MODELS_SOURCE``)."""
 
     dir: str = ""
+    source: str = ""
 
 
 class Settings(Section, frozen=True, kw_only=True):
@@ -135,7 +137,11 @@ class Settings(Section, frozen=True, kw_only=True):
 
 
 PREFIX = "COPILOT_"
-SHORT = {"COPILOT_MODELS_DIR": ("models", "dir"), "COPILOT_DATA_DIR": ("store", "data_dir")}
+SHORT = {
+    "COPILOT_MODELS_DIR": ("models", "dir"),
+    "COPILOT_MODELS_SOURCE": ("models", "source"),
+    "COPILOT_DATA_DIR": ("store", "data_dir"),
+}
 
 
 def load_settings(file: Path | None, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -14,11 +14,14 @@ Model" (the convolutional student), https://aclanthology.org/W19-4330.
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +29,6 @@ import onnx
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.unknown_fields import UnknownFieldSet
 from onnx import TensorProto, helper, numpy_helper
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from copilot.errors import ModelError
 
@@ -58,12 +60,14 @@ def build(sp_model: Path, weights: Path, folder: Path) -> None:
     try:
         pieces, charsmap = read_sentencepiece(sp_model.read_bytes())
         kept = [piece for piece in pieces if piece.special or len(piece.text) == 1 or SPOKEN_HERE.fullmatch(piece.text)]
-        tokenizer = make_tokenizer(kept, charsmap)
+        tokenizer = describe_tokenizer(kept, charsmap)
         with np.load(weights, allow_pickle=False) as arrays:
             graph = make_graph(arrays, [piece.row for piece in kept])
     except (OSError, KeyError, ValueError, struct.error) as error:
-        raise ModelError("model.unreadable", f"cannot build the sentence encoder from {weights.name}: {error}") from error
-    (folder / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
+        raise ModelError(
+            "model.unreadable", f"cannot build the sentence encoder from {weights.name}: {error}"
+        ) from error
+    (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8", newline="\n")
     (folder / "encoder.onnx").write_bytes(graph.SerializeToString(deterministic=True))
 
 
@@ -84,25 +88,51 @@ def read_sentencepiece(model: bytes) -> tuple[list[Piece], bytes]:
     return pieces, charsmap
 
 
-def _fields(message: bytes) -> list[tuple[int, int | bytes]]:
+def _fields(message: bytes) -> list[tuple[int, Any]]:
     """Every field of a protocol buffer whose schema we do not ship, in file order."""
     parsed = Empty()
     parsed.ParseFromString(message)
     return [(field.field_number, field.data) for field in UnknownFieldSet(parsed)]
 
 
-def make_tokenizer(pieces: Sequence[Piece], charsmap: bytes) -> Tokenizer:
-    """A unigram tokenizer that numbers ``pieces`` from 0 and frames every sentence in ``<s> ... </s>``."""
+def describe_tokenizer(pieces: Sequence[Piece], charsmap: bytes) -> str:
+    """``tokenizer.json`` of a unigram model that numbers ``pieces`` from 0 and frames each sentence in ``<s> </s>``.
+
+    Written by hand, not by the library, so that the bytes do not depend on its version.
+    """
     ids = {piece.text: number for number, piece in enumerate(pieces)}
-    tokenizer = Tokenizer(models.Unigram([(piece.text, piece.score) for piece in pieces], unk_id=ids["<unk>"]))
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Precompiled(charsmap), normalizers.Strip(), normalizers.Replace(Regex(" {2,}"), " ")]
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=False)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", special_tokens=[(text, ids[text]) for text in ("<s>", "</s>")]
-    )
-    return tokenizer
+    frame = {text: {"id": text, "ids": [ids[text]], "tokens": [text]} for text in ("<s>", "</s>")}
+    begin, end = ({"SpecialToken": {"id": text, "type_id": 0}} for text in frame)
+    sentence = {"Sequence": {"id": "A", "type_id": 0}}
+    description: dict[str, Any] = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [],
+        "normalizer": {
+            "type": "Sequence",
+            "normalizers": [
+                {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(charsmap).decode()},
+                {"type": "Strip", "strip_left": True, "strip_right": True},
+                {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "},
+            ],
+        },
+        "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": False},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [begin, sentence, end],
+            "pair": [begin, sentence, end, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": frame,
+        },
+        "decoder": None,
+        "model": {
+            "type": "Unigram",
+            "unk_id": ids["<unk>"],
+            "vocab": [[piece.text, piece.score] for piece in pieces],
+            "byte_fallback": False,
+        },
+    }
+    return json.dumps(description, ensure_ascii=False, separators=(",", ":"))
 
 
 # --- the network ----------------------------------------------------------------------------------------------
@@ -120,7 +150,7 @@ class _Graph:
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array, dtype), name))
         return name
 
-    def node(self, operator: str, *inputs: str, name: str = "", **attributes: object) -> str:
+    def node(self, operator: str, *inputs: str, name: str = "", **attributes: Any) -> str:
         output = name or f"n{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
         return output
@@ -145,7 +175,9 @@ def make_graph(weights: Weights, rows: Sequence[int]) -> onnx.ModelProto:
     words = _look_up(graph, weights, np.asarray(rows))
     branches = _convolve(graph, weights, words, mask)
     features = graph.normalise(graph.node("Concat", words, *branches, axis=2), weights, [""])
-    total = graph.node("ReduceSum", graph.node("Mul", features, mask), graph.constant([1], np.int64), keepdims=0)
+    # A product adds in the same order whatever the batch, which ReduceSum does not: results stay bit-identical.
+    masks = graph.node("Unsqueeze", "mask", graph.constant([1], np.int64))
+    total = graph.node("Squeeze", graph.node("MatMul", masks, features), graph.constant([1], np.int64))
     _project(graph, weights, total)
     model = helper.make_model(
         helper.make_graph(
@@ -166,7 +198,7 @@ def make_graph(weights: Weights, rows: Sequence[int]) -> onnx.ModelProto:
 
 
 def _look_up(graph: _Graph, weights: Weights, rows: npt.NDArray[np.int64]) -> str:
-    """ids -> word vectors [batch, tokens, 512], from the 8-bit table."""
+    """Token numbers -> word vectors [batch, tokens, 512], from the 8-bit table."""
     table = np.empty((SHARDS * len(weights["q1"]), WIDTH), np.uint8)
     for shard in range(SHARDS):
         table[shard::SHARDS] = weights[f"q{shard + 1}"]

@@ -16,6 +16,8 @@ DIMENSIONS = 512
 MAX_TOKENS = 256
 """Longer texts are cut here: some 40 s of speech, more than any utterance."""
 MAX_BATCH = 32
+TOKEN_STEP = 8
+"""Batches are padded to a multiple of this: a sentence then yields the same bits alone as in company."""
 FRAME_TOKENS = 2
 """``<s>`` and ``</s>``: a text of nothing else is empty."""
 
@@ -41,7 +43,9 @@ class Embedder:
             )
         except Exception as error:  # both libraries raise bare exceptions of many kinds
             raise ModelError(
-                "model.unreadable", f"cannot load the sentence encoder in {folder}: {error}", hint="copilot models fetch"
+                "model.unreadable",
+                f"cannot load the sentence encoder in {folder}: {error}",
+                hint="copilot models fetch",
             ) from error
         tokenizer.no_padding()
         tokenizer.enable_truncation(MAX_TOKENS)
@@ -58,7 +62,8 @@ class Embedder:
         return vectors
 
     def _run(self, tokens: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
-        ids = np.zeros((len(tokens), max(map(len, tokens))), np.int64)
+        longest = max(map(len, tokens))
+        ids = np.zeros((len(tokens), longest + -longest % TOKEN_STEP), np.int64)
         mask = np.zeros(ids.shape, np.float32)
         for row, sentence in enumerate(tokens):
             ids[row, : len(sentence)] = sentence
