@@ -29,7 +29,7 @@ def encode_mulaw(samples: Int16) -> bytes:
     segment = _bit_length(magnitude >> 6)
     mantissa = (magnitude >> (segment + 1)) & 0x0F
     code = (segment << 4) | mantissa | np.where(value < 0, 0x80, 0)
-    return (~code & 0xFF).astype(np.uint8).tobytes()
+    return bytes((~code & 0xFF).astype(np.uint8))
 
 
 def encode_alaw(samples: Int16) -> bytes:
@@ -39,7 +39,7 @@ def encode_alaw(samples: Int16) -> bytes:
     segment = _bit_length(magnitude >> 5)
     mantissa = (magnitude >> np.maximum(segment, 1)) & 0x0F
     code = (segment << 4) | mantissa | np.where(value < 0, 0, 0x80)
-    return (code ^ 0x55).astype(np.uint8).tobytes()
+    return bytes((code ^ 0x55).astype(np.uint8))
 
 
 def _bit_length(values: NDArray[np.int32]) -> NDArray[np.int32]:

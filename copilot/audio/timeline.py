@@ -84,7 +84,7 @@ class Timeline:
         frames = self._decode(payload).reshape(-1, len(self._tracks))
         self._source_samples += len(frames)
         for channel, track in enumerate(self._tracks):
-            track.extend(frames[:, channel].astype(np.float32) / 32_768)
+            track.extend(np.divide(frames[:, channel], 32_768, dtype=np.float32))
         return self._advance()
 
     def miss(self, samples: int) -> int:

@@ -1,0 +1,227 @@
+"""The recogniser's workers: one bounded priority queue for all calls, small batches, nothing waits for company."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, Protocol
+
+import msgspec
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from copilot.clock import Clock, SystemClock
+from copilot.config import RecogniserSettings
+from copilot.errors import CopilotError, LocalProtocolError
+from copilot.events import SAMPLE_RATE_HZ, Decoded, DecodeJob, Hypothesis, Language, Word
+
+log = structlog.get_logger(__name__)
+
+Float32 = NDArray[np.float32]
+Kind = Literal["interim", "speculative", "final"]
+OnDone = Callable[[Decoded], None]
+PRIORITY: Final[dict[Kind, int]] = {"final": 0, "speculative": 1, "interim": 2}
+ALIKE_SAMPLES: Final = 4 * SAMPLE_RATE_HZ
+"""Jobs whose audio differs by more do not share a batch: the longest sets the price for all."""
+
+
+class AsrRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One stretch of 16 kHz mono speech to recognise; fields as in ``DecodeJob``."""
+
+    samples: Float32
+    language: Language = "auto"
+    prompt: str = ""
+    hotwords: str = ""
+    kind: Kind = "final"
+
+
+class AsrModel(Protocol):
+    """A recogniser. Called from several threads at once."""
+
+    def transcribe(self, requests: Sequence[AsrRequest]) -> list[Hypothesis]:
+        """One hypothesis per request, in order; times count from the start of the request's samples."""
+        ...
+
+
+class PoolStats(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits, what runs, and what was done since the start. ``busy_ms`` sums over workers."""
+
+    queued: int = 0
+    running: int = 0
+    decoded: int = 0
+    failed: int = 0
+    shed: int = 0
+    cancelled: int = 0
+    audio_ms: int = 0
+    busy_ms: int = 0
+
+
+class _Entry(msgspec.Struct, frozen=True, eq=False):
+    owner: str
+    job: DecodeJob
+    samples: Float32
+    on_done: OnDone
+    queued_at: float
+    number: int
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        return PRIORITY[self.job.kind], self.number
+
+
+class Pool:
+    """Shares one model among all calls.
+
+    Finals go before speculative jobs before interims, each in the order they came. Interims are shed when more than
+    ``queue_limit`` jobs wait; the others never are. ``on_done`` is called exactly once for every job that was not
+    cancelled: on a worker's thread or, when the job is shed, on the caller's. Ids of jobs and utterances are
+    unique per ``owner`` (a call).
+    """
+
+    def __init__(self, model: AsrModel, settings: RecogniserSettings, clock: Clock | None = None) -> None:
+        self._model = model
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._changed = threading.Condition()
+        self._queue: list[_Entry] = []
+        self._submitted = 0
+        self._closed = False
+        self._stats = PoolStats()
+        self._workers = [
+            threading.Thread(target=self._work, name=f"asr-{index}", daemon=True) for index in range(settings.workers)
+        ]
+        for worker in self._workers:
+            worker.start()
+
+    def submit(self, job: DecodeJob, samples: Float32, on_done: OnDone, owner: str = "") -> None:
+        """Queue a job. An interim takes the place of an older one of the same utterance."""
+        with self._changed:
+            if self._closed:
+                raise LocalProtocolError("pool.closed", "the recogniser pool is closed")
+            self._submitted += 1
+            entry = _Entry(owner, job, samples, on_done, self._clock.now(), self._submitted)
+            shed = [waiting for waiting in self._queue if _replaces(entry, waiting)]
+            self._queue = [waiting for waiting in self._queue if waiting not in shed]
+            if job.kind == "interim" and len(self._queue) >= self._settings.queue_limit:
+                shed.append(entry)
+            else:
+                self._queue.append(entry)
+                self._queue.sort(key=lambda waiting: waiting.rank)
+                self._changed.notify()
+            self._add(shed=len(shed))
+        for stale in shed:
+            stale.on_done(Decoded(job_id=stale.job.job_id, error="shed"))
+
+    def cancel(self, job_id: int, owner: str = "") -> bool:
+        """Forget a waiting job. False when it is already running or done: its answer comes (or came) anyway."""
+        with self._changed:
+            kept = [entry for entry in self._queue if (entry.owner, entry.job.job_id) != (owner, job_id)]
+            cancelled = len(self._queue) - len(kept)
+            self._queue = kept
+            self._add(cancelled=cancelled)
+        return cancelled > 0
+
+    def stats(self) -> PoolStats:
+        """A snapshot."""
+        with self._changed:
+            return msgspec.structs.replace(self._stats, queued=len(self._queue))
+
+    def close(self) -> None:
+        """Finish what is running, answer what waits with ``error="closed"``, and stop the workers."""
+        with self._changed:
+            self._closed = True
+            waiting, self._queue = self._queue, []
+            self._changed.notify_all()
+        for entry in waiting:
+            entry.on_done(Decoded(job_id=entry.job.job_id, error="closed"))
+        for worker in self._workers:
+            worker.join()
+
+    def _work(self) -> None:
+        while batch := self._take():
+            started = self._clock.now()
+            hypotheses, error = self._transcribe(batch)
+            busy_ms = round((self._clock.now() - started) * 1000)
+            with self._changed:
+                self._add(
+                    running=-len(batch),
+                    decoded=0 if error else len(batch),
+                    failed=len(batch) if error else 0,
+                    audio_ms=sum(len(entry.samples) for entry in batch) * 1000 // SAMPLE_RATE_HZ,
+                    busy_ms=busy_ms,
+                )
+            for entry, hypothesis in zip(batch, hypotheses, strict=True):
+                entry.on_done(
+                    Decoded(
+                        job_id=entry.job.job_id,
+                        hypothesis=hypothesis and at_media_time(hypothesis, entry.job.start_ms),
+                        queue_ms=round((started - entry.queued_at) * 1000),
+                        decode_ms=busy_ms,
+                        error=error,
+                    )
+                )
+
+    def _take(self) -> list[_Entry]:
+        """Wait for work; the most urgent job and those waiting that are like it. Empty: the pool is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._closed)
+            if not self._queue:
+                return []
+            first = self._queue[0]
+            batch = [entry for entry in self._queue if _alike(first, entry)][: self._settings.max_batch]
+            self._queue = [entry for entry in self._queue if entry not in batch]
+            self._add(running=len(batch))
+            return batch
+
+    def _transcribe(self, batch: Sequence[_Entry]) -> tuple[Sequence[Hypothesis | None], str]:
+        requests = [
+            AsrRequest(
+                samples=entry.samples,
+                language=entry.job.language,
+                prompt=entry.job.prompt,
+                hotwords=entry.job.hotwords,
+                kind=entry.job.kind,
+            )
+            for entry in batch
+        ]
+        try:
+            return self._model.transcribe(requests), ""
+        except Exception as error:  # noqa: BLE001  # a model may fail in any way; the workers live on
+            code = error.code if isinstance(error, CopilotError) else "asr.failed"
+            log.error("decode failed", code=code, kind=type(error).__name__, jobs=len(batch))  # noqa: TRY400  # no text
+            return [None] * len(batch), code
+
+    def _add(self, **changes: int) -> None:
+        """Count; the lock is held."""
+        counted = {name: getattr(self._stats, name) + change for name, change in changes.items()}
+        self._stats = msgspec.structs.replace(self._stats, **counted)
+
+
+def at_media_time(hypothesis: Hypothesis, start_ms: int) -> Hypothesis:
+    """The same words, their times counted from the start of the call instead of the segment."""
+    words = tuple(
+        Word(
+            text=word.text,
+            start_ms=word.start_ms + start_ms,
+            end_ms=word.end_ms + start_ms,
+            probability=word.probability,
+        )
+        for word in hypothesis.words
+    )
+    return msgspec.structs.replace(hypothesis, words=words)
+
+
+def _replaces(fresh: _Entry, waiting: _Entry) -> bool:
+    return (
+        waiting.job.kind == fresh.job.kind == "interim"
+        and waiting.owner == fresh.owner
+        and waiting.job.utterance_id == fresh.job.utterance_id
+    )
+
+
+def _alike(first: _Entry, other: _Entry) -> bool:
+    """Interims are not mixed with the rest: they are decoded with less care."""
+    return (first.job.kind == "interim") == (other.job.kind == "interim") and abs(
+        len(first.samples) - len(other.samples)
+    ) <= ALIKE_SAMPLES
