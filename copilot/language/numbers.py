@@ -1,8 +1,7 @@
 """Numbers as they are said and as they are written, brought to one form: ASCII digits.
 
-``twenty five``, ``25`` and ``二十五`` become ``25``; ``a hundred percent``, ``100%`` and ``百分之百`` become ``100`` and
-``%``.
-A single Chinese numeral stays a word (一定, 三心二意), because most of them are part of one.
+``twenty five``, ``25`` and ``二十五`` become ``25``; ``a hundred percent``, ``100%`` and ``百分之百`` become ``100``
+and ``%``. A single Chinese numeral stays a word (一定, 三心二意), because most of them are part of one.
 """
 
 from __future__ import annotations
@@ -10,13 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_UNITS = {
-    word: value
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-        " seventeen eighteen nineteen".split()  # noqa: SIM905  # a list of words reads better without quotes
-    )
-}
+_SMALL_WORDS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+    " seventeen eighteen nineteen"
+)
+_UNITS = {word: value for value, word in enumerate(_SMALL_WORDS.split())}
 _TENS = {
     word: (value + 2) * 10
     for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split())  # noqa: SIM905
@@ -39,7 +36,8 @@ ZH_NUMBER = re.compile(
 def en_number(words: Sequence[str]) -> tuple[str, int] | None:
     """The number that ``words`` begin with, as digits, and how many words it took; None if they begin with none.
 
-    ``a hundred`` counts as one hundred; ``a`` alone does not. Two numbers in a row (``nineteen eighty``) stay two.
+    ``a hundred`` counts as one hundred; ``a`` alone does not, nor does ``one`` (no one, this one). Two numbers in a
+    row (``nineteen eighty``) stay two.
     """
     total, at = 0, 0
     while part := _below_thousand(words, at):
@@ -51,7 +49,7 @@ def en_number(words: Sequence[str]) -> tuple[str, int] | None:
             break
         if _word(words, at) == "and" and _below_thousand(words, at + 1):
             at += 1
-    return (str(total), at) if at else None
+    return (str(total), at) if at and list(words[:at]) != ["one"] else None
 
 
 def _below_thousand(words: Sequence[str], at: int) -> tuple[int, int] | None:

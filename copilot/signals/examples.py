@@ -1,0 +1,119 @@
+"""Meaning by example: sentences close to the author's lines, measured by an encoder that is handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from copilot.events import Frozen
+from copilot.language.normalise import Normal, normalise
+from copilot.playbook.compile import Plan
+from copilot.playbook.model import Examples
+from copilot.playbook.walk import walk
+from copilot.signals.negation import negations
+
+Vectors = NDArray[np.float32]
+Encode = Callable[[Sequence[str]], Vectors]
+
+MIN_TOKENS = 3
+"""Shorter clauses ("okay then", 好的) mean nothing by themselves."""
+MAX_CLAUSES = 7
+"""Most clauses of one utterance that are encoded beside the whole."""
+
+
+class Lines(Frozen, frozen=True, kw_only=True):
+    """The vectors of one ``examples`` leaf, rows of length 1, and how many negators each line holds."""
+
+    like: tuple[str, ...]
+    like_vectors: Vectors
+    unlike_vectors: Vectors
+    negations: tuple[int, ...]
+
+
+class Prepared(Frozen, frozen=True, kw_only=True):
+    """The example lines of a plan as vectors; without an encoder there are none, and no example ever matches."""
+
+    lines: dict[tuple[str, ...], Lines] = msgspec.field(default_factory=dict)
+
+
+class Resemblance(Frozen, frozen=True, kw_only=True):
+    """A clause (offsets) that means the same as ``line``."""
+
+    start: int
+    end: int
+    score: float
+    line: str
+
+
+def prepare(plan: Plan, encode: Encode | None) -> Prepared:
+    """Encode every example of ``plan``, once for all calls that use it."""
+    leaves = [
+        trigger.examples for rule in plan.rules for _, trigger in walk(rule.trigger) if trigger.examples is not None
+    ]
+    if encode is None or not leaves:
+        return Prepared()
+    texts = list(dict.fromkeys(text for leaf in leaves for text in (*leaf.like, *leaf.unlike)))
+    vectors = dict(zip(texts, _unit(encode(texts)), strict=True))
+
+    def rows(lines: Sequence[str]) -> Vectors:
+        return np.array([vectors[line] for line in lines], np.float32).reshape(len(lines), -1)
+
+    return Prepared(
+        lines={
+            key(leaf): Lines(
+                like=leaf.like,
+                like_vectors=rows(leaf.like),
+                unlike_vectors=rows(leaf.unlike),
+                negations=tuple(negations(normalise(line)) for line in leaf.like),
+            )
+            for leaf in leaves
+        }
+    )
+
+
+def key(examples: Examples) -> tuple[str, ...]:
+    """What identifies the lines of a leaf."""
+    return (*examples.like, "\0", *examples.unlike)
+
+
+def stretches(normal: Normal) -> tuple[tuple[int, int], ...]:
+    """The offsets of what is compared: the clauses long enough to mean something, and the whole text."""
+    tokens = normal.tokens
+    if len(tokens) < MIN_TOKENS:
+        return ()
+    whole = (tokens[0].start, tokens[-1].end)
+    clauses = [
+        (start, end)
+        for start, end in normal.clauses
+        if sum(start <= token.start and token.end <= end for token in tokens) >= MIN_TOKENS
+    ]
+    return tuple(dict.fromkeys([whole, *clauses[:MAX_CLAUSES]]))
+
+
+def resemble(
+    examples: Examples, lines: Lines, text: str, spans: Sequence[tuple[int, int]], vectors: Vectors
+) -> Iterator[Resemblance]:
+    """The stretches of ``text`` that mean one of the lines, best first. ``vectors`` has a row for each span.
+
+    A stretch that differs from the line by a negation means the opposite, however close the vectors are.
+    """
+    units = _unit(vectors)
+    likeness = units @ lines.like_vectors.T
+    unlikeness = (units @ lines.unlike_vectors.T).max(axis=1, initial=-1.0) if len(lines.unlike_vectors) else None
+    for row in np.argsort(-likeness.max(axis=1), kind="stable"):
+        best = int(likeness[row].argmax())
+        score = float(likeness[row, best])
+        if score < examples.threshold or (unlikeness is not None and unlikeness[row] >= score):
+            continue
+        start, end = spans[row]
+        flipped = (negations(normalise(text[start:end])) - lines.negations[best]) % 2
+        if examples.negation == "ignore" or not flipped:
+            yield Resemblance(start=start, end=end, score=min(1.0, score), line=lines.like[best])
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-9), np.float32)

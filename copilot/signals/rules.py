@@ -1,0 +1,174 @@
+"""Deciding whether one utterance fulfils a rule: a small tree of leaves, joined by all, any and not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import re2
+
+from copilot.events import Frozen, Language, Speaker, Utterance
+from copilot.language.normalise import Normal, is_chinese, lower, normalise
+from copilot.playbook.compile import Rule
+from copilot.playbook.model import ContextTest, Trigger
+from copilot.playbook.walk import form, walk
+from copilot.signals.examples import Prepared, Vectors, key, resemble
+from copilot.signals.negation import is_taken_back
+from copilot.signals.phrases import Phrases
+
+
+class Found(Frozen, frozen=True, kw_only=True):
+    """How a trigger was fulfilled: by characters ``start``..``end``, or (both 0) by no words in particular."""
+
+    score: float = 1.0
+    detector: str = "rule"
+    why: str = ""
+    start: int = 0
+    end: int = 0
+
+
+class Hearable(Frozen, frozen=True, kw_only=True):
+    """One utterance as rules see it. ``spans`` and ``vectors`` are there once the encoder has answered."""
+
+    utterance: Utterance
+    normal: Normal
+    stage: str
+    language: Language
+    spans: tuple[tuple[int, int], ...] = ()
+    vectors: Vectors | None = None
+
+
+class Detector:
+    """A compiled rule."""
+
+    def __init__(self, rule: Rule, prepared: Prepared, context: Mapping[str, str], language: Language) -> None:
+        self.label = rule.label
+        self._trigger = rule.trigger
+        self._speaker = rule.speaker
+        self._lines = prepared.lines
+        self._context = context
+        inside = [trigger for _, trigger in walk(rule.trigger)]
+        self._phrases = {id(t): Phrases(t.phrase, t.language or language) for t in inside if t.phrase}
+        self._patterns = {id(t): _pattern(t.regex) for t in inside if t.regex}
+        self._meanings = [t for t in inside if t.examples and key(t.examples) in prepared.lines]
+        self.hears_interim = any(trigger.interim for trigger in inside)
+        self.denies = any(t.not_ and any(i.examples for _, i in walk(t.not_)) for t in inside) and bool(self._meanings)
+        """Whether the absence of a meaning counts, so that nothing is certain before the encoder answers."""
+
+    def wants_vectors(self, heard: Hearable) -> bool:
+        """Whether an example in scope could match this utterance."""
+        return self._listens_to(heard.utterance.speaker) and any(
+            _in_scope(trigger, heard) and (heard.utterance.is_final or self._trigger.interim or trigger.interim)
+            for trigger in self._meanings
+        )
+
+    def detect(self, heard: Hearable, signals: Mapping[str, Found]) -> Found | None:
+        """How the utterance fulfils the rule; ``signals`` are the labels it already fulfils."""
+        if not self._listens_to(heard.utterance.speaker):
+            return None
+        return self._decide(self._trigger, heard, signals, sure=heard.utterance.is_final)
+
+    def _listens_to(self, speaker: Speaker) -> bool:
+        return self._speaker in (None, speaker)
+
+    def _decide(self, trigger: Trigger, heard: Hearable, signals: Mapping[str, Found], *, sure: bool) -> Found | None:
+        """``sure``: the text is final, or an enclosing trigger is content with interim text."""
+        sure = sure or trigger.interim
+        if not _in_scope(trigger, heard):
+            return None
+        match form(trigger):
+            case "any":
+                found = (self._decide(item, heard, signals, sure=sure) for item in trigger.any or ())
+                return next(filter(None, found), None)
+            case "all":
+                return _together([self._decide(item, heard, signals, sure=sure) for item in trigger.all or ()])
+            case "not":
+                denied = trigger.not_ and self._decide(trigger.not_, heard, signals, sure=True)
+                return Found() if sure and not denied else None
+            case _:
+                return self._leaf(trigger, heard, signals, sure=sure)
+
+    def _leaf(self, trigger: Trigger, heard: Hearable, signals: Mapping[str, Found], *, sure: bool) -> Found | None:
+        if trigger.signal:
+            return signals.get(trigger.signal)
+        if trigger.context:
+            return Found(why="context") if _known(trigger.context, self._context) else None
+        return self._words(trigger, heard) if sure else None
+
+    def _words(self, trigger: Trigger, heard: Hearable) -> Found | None:
+        if trigger.phrase:
+            return self._phrase(trigger, heard)
+        if trigger.regex:
+            return self._regex(trigger, heard)
+        return self._meaning(trigger, heard)
+
+    def _phrase(self, trigger: Trigger, heard: Hearable) -> Found | None:
+        for start, end, phrase in self._phrases[id(trigger)].find(heard.normal):
+            ignore = trigger.phrase is not None and trigger.phrase.negation == "ignore"
+            if ignore or not is_taken_back(heard.normal, start, end, heard.utterance.speaker):
+                return Found(detector="phrase", why=phrase, start=start, end=end)
+        return None
+
+    def _regex(self, trigger: Trigger, heard: Hearable) -> Found | None:
+        for match in self._patterns[id(trigger)].finditer(_plain(heard.utterance.text)):
+            start, end = match.span()
+            if start < end and not is_taken_back(heard.normal, start, end, heard.utterance.speaker):
+                return Found(detector="regex", why=trigger.regex or "", start=start, end=end)
+        return None
+
+    def _meaning(self, trigger: Trigger, heard: Hearable) -> Found | None:
+        examples = trigger.examples
+        lines = self._lines.get(key(examples)) if examples else None
+        if examples is None or lines is None or heard.vectors is None:
+            return None
+        for like in resemble(examples, lines, heard.utterance.text, heard.spans, heard.vectors):
+            return Found(detector="examples", why=like.line, score=like.score, start=like.start, end=like.end)
+        return None
+
+
+def hearable(utterance: Utterance, stage: str, language: Language) -> Hearable:
+    """Prepare an utterance; ``language`` (the playbook's) decides when the text does not."""
+    spoken: Language = "zh" if is_chinese(utterance.text) else "en"
+    spoken = spoken if language == "auto" or any(c.isalpha() for c in utterance.text) else language
+    return Hearable(utterance=utterance, normal=normalise(utterance.text, spoken), stage=stage, language=spoken)
+
+
+def _in_scope(trigger: Trigger, heard: Hearable) -> bool:
+    return (
+        trigger.speaker in (None, heard.utterance.speaker)
+        and (not trigger.stage or heard.stage in trigger.stage)
+        and trigger.language in (None, "auto", heard.language)
+    )
+
+
+def _together(parts: Sequence[Found | None]) -> Found | None:
+    """All parts fulfilled: the first words heard are the evidence, the weakest score counts."""
+    found = [part for part in parts if part]
+    if len(found) < len(parts):
+        return None
+    spoken = next((part for part in found if part.end), found[0])
+    return Found(
+        score=min(part.score for part in found),
+        detector=spoken.detector,
+        why=spoken.why,
+        start=spoken.start,
+        end=spoken.end,
+    )
+
+
+def _known(test: ContextTest, context: Mapping[str, str]) -> bool:
+    value = context.get(test.field)
+    if test.present is not None:
+        return (value is not None) == test.present
+    return value is not None and value in (test.one_of or (test.equals,))
+
+
+def _pattern(regex: str) -> re2._Regexp:
+    options = re2.Options()
+    options.case_sensitive = False
+    options.log_errors = False
+    return re2.compile(regex, options)
+
+
+def _plain(text: str) -> str:
+    """What patterns run over: lower case and straight apostrophes, every character in its place."""
+    return lower(text).replace("’", "'").replace("‘", "'")
