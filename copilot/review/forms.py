@@ -11,16 +11,15 @@ from typing import Literal
 
 BACKCHANNEL_MAX_MS = 800
 
-_BACKCHANNELS = frozenset(
-    "mm|mmm|mhm|mmhm|hm|hmm|uhhuh|ah|oh|ok|okay|yeah|yes|yep|yup|right|sure|really|isee|gotit|ofcourse|allright"
-    "|alright|ohokay|ohyes|yeahyeah|okayokay"
-    "|嗯|嗯嗯|恩|对|对对|对对对|对的|是|是的|是吗|哦|噢|喔|啊|好|好的|好好|行|行行|没错|这样|这样啊|哎|欸|呃".split("|")
+_BACKCHANNEL = re.compile(
+    r"m+|mhm|mmhm|h+m+|uhhuh|a+h|o+h|ok|okay|yeah|yes|yep|yup|right|sure|really|isee|gotit|ofcourse|al?lright|oh(okay|yes)"
+    r"|(yeah|okay){2}|[嗯恩]{1,3}|对{1,3}的?|是[的吗]?|[哦噢喔啊哎欸呃]{1,2}|好{1,2}的?|行{1,2}|没错|这样啊?"
 )
 _HAN = r"㐀-䶿一-鿿"
-_UNIT_ZH = re.compile(rf"[{_HAN}]|[A-Za-z]+(?:['’][A-Za-z]+)*|\d+(?:[.,]\d+)*")  # noqa: RUF001
-_UNIT_EN = re.compile(r"[^\W_]+(?:['’.\-][^\W_]+)*")  # noqa: RUF001
+_UNIT_ZH = re.compile(rf"[{_HAN}]|[A-Za-z]+(?:['’][A-Za-z]+)*|\d+(?:[.,]\d+)*")
+_UNIT_EN = re.compile(r"[^\W_]+(?:['’.\-][^\W_]+)*")
 _NOT_WORD = re.compile(r"[\W_]+")
-_SENTENCE = re.compile(r"[^.!?。！？;；\n]+[.!?。！？;；]*")  # noqa: RUF001
+_SENTENCE = re.compile(r"[^.!?。！？;；\n]+[.!?。！？;；]*")
 
 _OPEN_EN = re.compile(
     r"\b(what|how|why|which|who|whom|whose|when|where)\b|^\W*(tell me|describe|walk me through|talk me through)\b", re.I
@@ -31,10 +30,10 @@ _NO_QUESTION_ZH = re.compile(
     r"不知道|不管|无论|不论|没什么|什么的|怎么也|什么都|哪里哪里|(?:这|那|怎|什|要)么$|还没有$"
 )
 
-_REFUSAL_EN = re.compile(r"\b(no|nope|not|never|nothing|none|cannot|stop)\b|n['’]t\b", re.I)  # noqa: RUF001
+_REFUSAL_EN = re.compile(r"\b(no|nope|not|never|nothing|none|cannot|stop)\b|n['’]t\b", re.IGNORECASE)
 _HARMLESS_EN = re.compile(
     r"\bno (problem|worries|doubt)\b|\bwhy not\b|\bnot (bad|at all)\b|\b(do|would)n['’]t mind\b",
-    re.I,  # noqa: RUF001
+    re.IGNORECASE,
 )
 _REFUSAL_ZH = re.compile(r"不|没|别|算了|再说|挂了")
 _HARMLESS_ZH = re.compile(
@@ -49,7 +48,7 @@ def bare(text: str) -> str:
 
 def is_backchannel(text: str, length_ms: int) -> bool:
     """A sign of listening rather than a turn: one of a closed list, shorter than 800 ms."""
-    return length_ms < BACKCHANNEL_MAX_MS and bare(text) in _BACKCHANNELS
+    return length_ms < BACKCHANNEL_MAX_MS and _BACKCHANNEL.fullmatch(bare(text)) is not None
 
 
 def is_chinese(text: str) -> bool:
@@ -76,10 +75,10 @@ def question(sentence: str) -> Literal["open", "closed"] | None:
     A question mark decides. Without one only Chinese is guessed at, because its recognisers often write none: a
     closing 吗 / 呢, the A-not-A form, or a question word outside of 不知道什么, 没什么 and the like.
     """
-    marked = sentence.rstrip().endswith(("?", "？"))  # noqa: RUF001
+    marked = sentence.rstrip().endswith(("?", "？"))
     if not is_chinese(sentence):
         return ("open" if _OPEN_EN.search(sentence) else "closed") if marked else None
-    plain = sentence.rstrip("?？。！!；;.， ,")  # noqa: RUF001
+    plain = sentence.rstrip("?？。！!；;.， ,")
     asks_open = bool(_OPEN_ZH.search(plain))
     if not marked and (_NO_QUESTION_ZH.search(plain) or not (asks_open or _TAG_ZH.search(plain))):
         return None

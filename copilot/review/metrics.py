@@ -81,7 +81,7 @@ def _with(measure: Measure, attention: Attention) -> Measure:
 
 
 def talk_ratio(lines: Sequence[Line], within: Span | None = None) -> Measure:
-    """rep speech / (rep speech + customer speech), in ms; silence excluded, a speaker's overlaps counted once.
+    """Rep speech / (rep speech + customer speech), in ms; silence excluded, a speaker's overlaps counted once.
 
     Above 0.60 amber, above 0.65 red. With one side silent the value stands but draws no attention: a channel may
     have been dead.
@@ -93,12 +93,12 @@ def talk_ratio(lines: Sequence[Line], within: Span | None = None) -> Measure:
 
 
 def talk_share(lines: Sequence[Line], duration_ms: int) -> Measure:
-    """rep speech / length of the call, in ms."""
+    """Rep speech / length of the call, in ms."""
     return _ratio("talk_share", turns.speech_ms([line for line in lines if line.speaker == "rep"]), duration_ms)
 
 
 def customer_share(lines: Sequence[Line], duration_ms: int) -> Measure:
-    """customer speech / length of the call, in ms."""
+    """Customer speech / length of the call, in ms."""
     spoken = [line for line in lines if line.speaker == "customer"]
     return _ratio("customer_share", turns.speech_ms(spoken), duration_ms)
 

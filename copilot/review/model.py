@@ -118,7 +118,7 @@ class CardLatency(Part, frozen=True, kw_only=True):
 
 
 class CardRow(Part, frozen=True, kw_only=True):
-    """One card, shown or held back. ``heard`` is the trigger as heard live; ``evidence`` is locked to the final text."""
+    """One card, shown or held back. ``heard``: the trigger as heard live; ``evidence``: the same in the final text."""
 
     card_id: str
     cue_id: str
@@ -230,7 +230,7 @@ class ObjectionRow(Part, frozen=True, kw_only=True):
     """One objection: what was said, the rep's next turn, the customer's next turn, and whether they came back."""
 
     label: str
-    title: str
+    title: Text
     evidence: Evidence
     answer: Evidence | None
     reaction: Evidence | None

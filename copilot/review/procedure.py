@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from copilot.events import Evidence
+from copilot.events import Evidence, StepState
 from copilot.playbook.model import Due, Playbook, Step
 from copilot.review import metrics
 from copilot.review.evidence import Quotes, whole
@@ -20,6 +20,13 @@ from copilot.review.story import StepPast, Story
 
 HEARING_STAGES = ("audio", "vad", "asr", "speech", "recogniser", "recognition")
 """Impairments of these parts of the service mean that words may have been lost."""
+
+SETTLED: dict[StepState, Verdict] = {
+    "done": "done",
+    "done_late": "done_late",
+    "not_applicable": "not_applicable",
+    "waived": "waived",
+}
 
 
 def stage_rows(story: Story, playbook: Playbook) -> tuple[StageRow, ...]:
@@ -98,11 +105,10 @@ class _Judge:
         return evidence.end_ms if evidence else past.at_ms
 
     def _verdict(self, step_id: str, past: StepPast, deadline_ms: int | None, asked: Span) -> Verdict:
-        if past.state == "not_applicable" or past.state == "waived":
-            return past.state
-        if past.state == "done" or past.state == "done_late":
-            lost = past.quote and not past.by and not self._evidence[step_id]
-            return "undetermined" if lost else past.state
+        settled = SETTLED.get(past.state)
+        if settled:
+            lost = settled in metrics.DONE and past.quote and not past.by and not self._evidence[step_id]
+            return "undetermined" if lost else settled
         is_due = self._is_complete or (deadline_ms is not None and deadline_ms <= self._story.duration_ms)
         return "missing" if is_due and self._rep_spoke and not self._was_deaf(asked) else "undetermined"
 

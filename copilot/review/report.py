@@ -223,7 +223,7 @@ def summary(report: Report, language: str = "en") -> list[tuple[str, str]]:
         (word("objections", language), f"{len(report.objections)}"),
         (word("objection_recovery", language), f"{recovery.numerator:.0f}/{recovery.denominator:.0f}"),
         (word("cards", language), f"{len(shown)}"),
-        (word("phrase_to_sent_ms", language), "–" if phrase_to_sent is None else f"{phrase_to_sent:.0f} ms"),  # noqa: RUF001
+        (word("phrase_to_sent_ms", language), "–" if phrase_to_sent is None else f"{phrase_to_sent:.0f} ms"),
         (word("content", language), f"{found[0]}"),
         (word("behaviour", language), f"{found[1]}"),
     ]

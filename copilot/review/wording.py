@@ -320,7 +320,7 @@ def lengths(ms: float) -> Text:
 def amount(measure: Measure, language: str) -> str:
     """A measure's value with its unit; a dash when there was nothing to measure."""
     if measure.value is None:
-        return "–"  # noqa: RUF001
+        return "–"
     if measure.unit == "share":
         return f"{measure.value:.0%}"
     if measure.unit == "ms":
