@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from copilot.cues.moments import CallMoment, Fact
-from copilot.events import Language, Signal, StageChanged, StepChanged, StepState
+from copilot.events import Signal, StageChanged, StepChanged, StepState
 
 REMEMBERED_UTTERANCES = 64
 
@@ -13,13 +13,10 @@ REMEMBERED_UTTERANCES = 64
 class Scene:
     """``note`` every fact before asking any condition about it."""
 
-    def __init__(
-        self, *, first_stage: str, language: Language = "auto", context: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, *, first_stage: str, context: Mapping[str, str]) -> None:
         self.stage = first_stage
         """Before a stage has been entered, the first one counts as current."""
-        self.language: Language = language
-        self.context = dict(context or {})
+        self.context = dict(context)
         self.steps: dict[str, StepState] = {}
         self.paused = False
         self.ending = False

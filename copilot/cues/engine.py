@@ -1,0 +1,252 @@
+"""Facts in, cards out: conditions find the moments, the arbiter rules, the deck keeps the cards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from copilot.cues.adherence import Adherence
+from copilot.cues.arbiter import Arbiter, Request, Ruling, Show, Supersede
+from copilot.cues.deck import Action, CardChange, Deck, Entry
+from copilot.cues.expression import Condition
+from copilot.cues.moments import CallMoment, Fact, Match, Moment, Timing
+from copilot.cues.scene import REMEMBERED_UTTERANCES, Scene
+from copilot.events import Outcome, Signal, Speaker, StepChanged, StepState
+from copilot.playbook.model import Cue, Playbook
+
+__all__ = ["SNOOZE_S", "CardChange", "Cues"]
+
+SNOOZE_S = 30.0
+"""How long a snoozed card stays away."""
+SETTLED: tuple[StepState, ...] = ("done", "done_late", "waived", "skipped")
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A cue and its compiled triggers."""
+
+    cue: Cue
+    when: Condition
+    close_when: Condition | None
+    expected: Condition | None
+
+    def conditions(self) -> tuple[Condition, ...]:
+        """All of them."""
+        return tuple(each for each in (self.when, self.close_when, self.expected) if each)
+
+
+@dataclass(frozen=True)
+class Snoozed:
+    """A card that the rep wants to see again at ``at``."""
+
+    at: float
+    cue: Cue
+    match: Match
+
+
+Ask = Callable[[Condition], Match | None]
+
+
+class Cues:
+    """The cues of one call. Every method answers with what happened to cards, in order.
+
+    ``playbook`` is compiled: no text leaves (LocalProtocolError ``trigger.uncompiled``).
+    """
+
+    def __init__(self, playbook: Playbook, *, context: Mapping[str, str], next_card_id: Callable[[], str]) -> None:
+        self._scene = Scene(first_stage=playbook.stages[0].id, context=context)
+        self._watched = tuple(_watch(cue, self._scene) for cue in playbook.cues)
+        self._arbiter = Arbiter(playbook.attention)
+        self._deck = Deck(next_card_id)
+        self._adherence = Adherence()
+        self._timings: dict[str, Timing] = {}
+        self._snoozed: list[Snoozed] = []
+        self._now = 0.0
+        self._is_finished = False
+
+    def observe(self, fact: Fact, moment: Moment, timing: Timing) -> list[CardChange]:
+        """Something came true; ``timing`` says when it happened and when it became known. Inert after ``finish``."""
+        if self._is_finished:
+            return []
+        self._scene.note(fact)
+        changes = self._settle(moment)
+        if isinstance(fact, Signal):
+            self._remember(fact.evidence.utterance_id, timing)
+            changes += self._deck.confirm(fact) if fact.is_final else []
+        elif isinstance(fact, StepChanged) and fact.state in SETTLED:
+            changes += self._step_settled(fact, moment)
+        changes += self._follow(lambda condition: condition.observe(fact, moment.pos_ms), moment, timing)
+        if isinstance(fact, CallMoment) and fact.kind in {"paused", "resumed"}:
+            self._arbiter.pause(fact.kind == "paused")
+        return changes + self._settle(moment)
+
+    def utterance_finished(self, utterance_id: str, labels: frozenset[str], moment: Moment) -> list[CardChange]:
+        """Every signal of a final utterance has been observed; ``labels`` are those of its final text."""
+        timing = self._timings.pop(utterance_id, _present(moment))
+        self._scene.conclude(utterance_id)
+        changes: list[CardChange] = []
+        for entry in self._deck.deny(utterance_id, labels):
+            self._adherence.forget(entry.card.id)
+            changes.append(self._withdraw(entry, "not_confirmed", moment))
+        changes += self._follow(
+            lambda condition: condition.utterance_finished(utterance_id, moment.pos_ms), moment, timing
+        )
+        return changes + self._settle(moment)
+
+    def speaking(self, speaker: Speaker, is_speaking: bool, moment: Moment) -> list[CardChange]:
+        """Somebody began or stopped speaking."""
+        if speaker == "rep":
+            self._arbiter.speaking(is_speaking, moment.now)
+        return self._settle(moment)
+
+    def tick(self, moment: Moment) -> list[CardChange]:
+        """Time passed, on both clocks."""
+        if self._is_finished:
+            return []
+        changes = self._follow(lambda condition: condition.tick(moment.pos_ms), moment, _present(moment))
+        return changes + self._settle(moment)
+
+    def next_deadline(self) -> float | None:
+        """The wall time of the next ``tick`` that can change something."""
+        times = (
+            self._deck.next_expiry(),
+            self._arbiter.next_deadline(self._now),
+            *(snoozed.at for snoozed in self._snoozed),
+        )
+        return min((at for at in times if at is not None), default=None)
+
+    def next_deadline_ms(self) -> int | None:
+        """The media time of the next ``tick`` that can change something."""
+        if self._is_finished:
+            return None
+        conditions = (condition for watched in self._watched for condition in watched.conditions())
+        times = [self._adherence.next_deadline_ms(), *(condition.next_deadline_ms() for condition in conditions)]
+        return min((at for at in times if at is not None), default=None)
+
+    def rendered(self, card_id: str, moment: Moment) -> list[CardChange]:
+        """A rep's screen has painted the card. Raises NotFoundError (``card.unknown``)."""
+        return self._deck.rendered(card_id, moment) + self._settle(moment)
+
+    def acked(self, card_id: str, action: Action, moment: Moment) -> list[CardChange]:
+        """The rep answered the card. Raises NotFoundError (``card.unknown``)."""
+        changes = self._deck.acked(card_id, action, moment)
+        self._arbiter.gone(card_id)
+        if action in {"snoozed", "wrong"}:
+            self._adherence.forget(card_id)
+        if action == "snoozed" and changes and changes[0].what == "closed":
+            self._snooze(self._deck[card_id], moment)
+        return changes + self._settle(moment)
+
+    def withdraw_all(self, reason: str, moment: Moment) -> list[CardChange]:
+        """Nothing that led to the open cards is true any more."""
+        self._snoozed.clear()
+        self._adherence.forget_all()
+        return [self._withdraw(entry, reason, moment) for entry in self._deck.open()]
+
+    def finish(self, moment: Moment) -> list[CardChange]:
+        """The call is over: every card ends, every outcome that can be known is."""
+        self._is_finished = True
+        self._snoozed.clear()
+        changes = self._rule(self._arbiter.finish(moment.now), moment)
+        for entry in self._deck.open():
+            self._arbiter.gone(entry.card.id)
+            changes.append(self._deck.close(entry.card.id, "withdrawn", "call_ended", moment))
+        return changes + self._conclude(self._adherence.finish(moment.pos_ms))
+
+    def _follow(self, ask: Ask, moment: Moment, timing: Timing) -> list[CardChange]:
+        """Ask every condition: first what ends cards and answers them, then what makes new ones, best rank first."""
+        changes: list[CardChange] = []
+        for watched in self._watched:
+            expected = ask(watched.expected) if watched.expected else None
+            if expected:
+                changes += self._conclude(self._adherence.observe(watched.cue.id, expected.at_ms))
+            if watched.close_when and ask(watched.close_when):
+                changes += self._pass(watched.cue, moment)
+        changes += self._conclude(self._adherence.tick(moment.pos_ms))
+        asking = [(watched.cue, match) for watched in self._watched if (match := ask(watched.when))]
+        for cue, match in sorted(asking, key=lambda pair: (pair[0].critical, pair[0].priority), reverse=True):
+            changes += self._propose(cue, match, moment, timing)
+        return changes
+
+    def _propose(
+        self, cue: Cue, match: Match, moment: Moment, timing: Timing, *, again: bool = False
+    ) -> list[CardChange]:
+        entry = self._deck.draw(cue, match, moment, timing, again=again)
+        utterance_id = match.signal.evidence.utterance_id if match.signal else ""
+        request = Request(card_id=entry.card.id, cue=cue, utterance_id=utterance_id, again=again)
+        return self._rule(self._arbiter.ask(request, moment.now), moment)
+
+    def _rule(self, rulings: Iterable[Ruling], moment: Moment) -> list[CardChange]:
+        """Do what the arbiter says."""
+        changes: list[CardChange] = []
+        for ruling in rulings:
+            if isinstance(ruling, Supersede):
+                changes.append(self._deck.close(ruling.card_id, "superseded", "superseded", moment))
+                continue
+            entry = self._deck[ruling.card_id]
+            if isinstance(ruling, Show):
+                changes.append(self._deck.show(ruling.card_id, moment))
+            else:
+                changes.append(self._deck.suppress(ruling.card_id, ruling.reason))
+            if entry.was_shown or entry.cue.shadow:
+                self._adherence.watch(ruling.card_id, entry.cue, trigger_ms=entry.match.at_ms, pos_ms=moment.pos_ms)
+        return changes
+
+    def _settle(self, moment: Moment) -> list[CardChange]:
+        """What wall time brings: cards expire, waiting ones get their turn, snoozed ones return."""
+        self._now = moment.now
+        changes: list[CardChange] = []
+        for entry in self._deck.expired(moment.now):
+            self._arbiter.gone(entry.card.id)
+            changes.append(self._deck.close(entry.card.id, "expired", "ttl", moment))
+        changes += self._rule(self._arbiter.tick(moment.now), moment)
+        for snoozed in tuple(self._snoozed):
+            if moment.now >= snoozed.at:
+                self._snoozed.remove(snoozed)
+                changes += self._propose(snoozed.cue, snoozed.match, moment, _present(moment), again=True)
+        return changes
+
+    def _pass(self, cue: Cue, moment: Moment) -> list[CardChange]:
+        """The moment of this cue's cards is over."""
+        self._snoozed = [snoozed for snoozed in self._snoozed if snoozed.cue.id != cue.id]
+        mine = [entry for entry in self._deck.open() if entry.cue.id == cue.id]
+        return [self._withdraw(entry, "moment_passed", moment) for entry in mine]
+
+    def _step_settled(self, change: StepChanged, moment: Moment) -> list[CardChange]:
+        """A card about a step being late has nothing left to say."""
+        about = [entry for entry in self._deck.open() if entry.match.step_id == change.step_id]
+        return [self._withdraw(entry, f"step_{change.state}", moment) for entry in about]
+
+    def _withdraw(self, entry: Entry, reason: str, moment: Moment) -> CardChange:
+        self._arbiter.gone(entry.card.id)
+        if entry.was_shown:
+            return self._deck.close(entry.card.id, "withdrawn", reason, moment)
+        return self._deck.suppress(entry.card.id, reason)
+
+    def _snooze(self, entry: Entry, moment: Moment) -> None:
+        """It may come back once, as a card of its own."""
+        if not entry.again:
+            self._snoozed.append(Snoozed(at=moment.now + SNOOZE_S, cue=entry.cue, match=entry.match))
+
+    def _conclude(self, outcomes: Iterable[tuple[str, Outcome]]) -> list[CardChange]:
+        return [self._deck.conclude(card_id, outcome) for card_id, outcome in outcomes]
+
+    def _remember(self, utterance_id: str, timing: Timing) -> None:
+        self._timings[utterance_id] = timing
+        while len(self._timings) > REMEMBERED_UTTERANCES:
+            del self._timings[next(iter(self._timings))]
+
+
+def _watch(cue: Cue, scene: Scene) -> Watched:
+    return Watched(
+        cue=cue,
+        when=Condition(cue.when, scene),
+        close_when=Condition(cue.close_when, scene) if cue.close_when else None,
+        expected=Condition(cue.expected.trigger, scene) if cue.expected else None,
+    )
+
+
+def _present(moment: Moment) -> Timing:
+    """What follows from time or silence ends, and is known, now."""
+    now_ms = round(moment.now * 1000)
+    return Timing(phrase_end=now_ms, recognised=now_ms)
