@@ -29,6 +29,7 @@ _CLOSE = (
     CloseCode(1006, "abnormal", "The connection broke; no close frame was received.", True),
     CloseCode(1009, "too_big", "A frame larger than the socket accepts.", False),
     CloseCode(1011, "internal", "A fault in the server.", True),
+    CloseCode(1012, "restart", "The server is restarting.", True),
     CloseCode(4400, "bad_message", "A message or frame the protocol does not allow.", False),
     CloseCode(4401, "unauthenticated", "No token, or one that is not known.", False),
     CloseCode(4403, "forbidden", "The token, or the page's origin, may not do this.", False),

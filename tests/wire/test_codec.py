@@ -155,7 +155,7 @@ def test_errors_become_messages_and_close_codes(error, close, retryable):
 
 def test_the_close_codes_are_the_published_ones():
     retried = {code for code, row in codec.CLOSE_CODES.items() if row.retry}
-    assert retried == {1001, 1006, 1011, 4408, 4413, 4429, 4503}
+    assert retried == {1001, 1006, 1011, 1012, 4408, 4413, 4429, 4503}
     assert {row.close for row in codec.ERROR_CODES.values()} <= {None, *codec.CLOSE_CODES}
 
 
