@@ -22,7 +22,7 @@ _NOT_WORD = re.compile(r"[\W_]+")
 _SENTENCE = re.compile(r"[^.!?。！？;；\n]+[.!?。！？;；]*")
 
 _OPEN_EN = re.compile(
-    r"\b(what|how|why|which|who|whom|whose|when|where)\b|^\W*(tell me|describe|walk me through|talk me through)\b", re.I
+    r"\b(what|how|why|which|who|whom|whose|when|where)\b|^\W*(tell me|describe|(walk|talk) me through)\b", re.IGNORECASE
 )
 _OPEN_ZH = re.compile(r"什么|啥|怎么|怎样|咋|为何|如何|哪|谁|多少|多久|多大|多长|几[个点位年月天岁号口辆套次]")
 _TAG_ZH = re.compile(r"(?:吗|呢|么|没有|不)[吧呀啊]?$|([有是能要好行会可想对需])(?:不|没)\1|可不可以|方不方便|愿不愿意")

@@ -150,6 +150,7 @@ class StepRow(Part, frozen=True, kw_only=True):
     step_id: str
     title: str
     stage: str
+    stage_title: str
     critical: bool
     weight: float
     state: str

@@ -1,8 +1,9 @@
 """Each objection, what the rep answered, and whether the customer came back.
 
 Recovered: within four turns after it (backchannels are no turns) there is a customer turn that is neither another
-objection nor a refusal, or the call enters a later stage. Not recovered: the customer spoke again in those turns, but
-only to refuse. Undetermined: the customer did not speak again. Entering the objection stage itself is no progress.
+objection nor a refusal, or the call enters a later stage and the customer does not refuse there. Not recovered: the
+customer spoke again in those turns, but only to refuse. Undetermined: the customer did not speak again and nothing
+moved. Entering the objection stage itself is no progress.
 """
 
 from __future__ import annotations
@@ -64,13 +65,14 @@ def _is_recovered(
 ) -> bool | None:
     window = talk[at + 1 : at + 1 + RECOVERY_TURNS]
     replies = [turn for turn in window if turn.speaker == "customer"]
-    if not replies:
-        return None
     objecting = {moment.evidence.utterance_id for moment in moments}
     buying = {signal.utterance_id for signal in story.signals if signal.label == BUYING}
     if any(_is_friendly(turn, objecting, buying) for turn in replies):
         return True
-    return _progressed(story, playbook, talk[at].span.end_ms, window[-1].span.end_ms)
+    moved_ms = _moved(story, playbook, talk[at].span.end_ms, window[-1].span.end_ms) if window else None
+    if moved_ms is not None and not any(turn.span.end_ms > moved_ms for turn in replies):
+        return True
+    return False if replies else None
 
 
 def _is_friendly(turn: Stretch, objecting: set[str], buying: set[str]) -> bool:
@@ -80,12 +82,13 @@ def _is_friendly(turn: Stretch, objecting: set[str], buying: set[str]) -> bool:
     return bool(ids & buying) or not any(forms.is_negative(line.text) for line in turn.lines)
 
 
-def _progressed(story: Story, playbook: Playbook, start_ms: int, end_ms: int) -> bool:
-    """The call entered a later stage than it was in, other than the one for objections."""
+def _moved(story: Story, playbook: Playbook, start_ms: int, end_ms: int) -> int | None:
+    """When the call entered a later stage than it was in, other than the one for objections."""
     rank = {stage.id: index for index, stage in enumerate(playbook.stages)}
     reached = max((rank.get(name, -1) for name, at_ms in story.stages if at_ms <= start_ms), default=-1)
-    return any(
-        rank.get(name, -1) > reached and not name.startswith("objection")
+    later = [
+        at_ms
         for name, at_ms in story.stages
-        if start_ms < at_ms <= end_ms
-    )
+        if start_ms < at_ms <= end_ms and rank.get(name, -1) > reached and not name.startswith("objection")
+    ]
+    return min(later, default=None)

@@ -66,6 +66,7 @@ class _Judge:
         self._quotes = quotes
         self._is_complete = is_complete
         self._rank = {stage.id: index for index, stage in enumerate(playbook.stages)}
+        self._titles = {stage.id: stage.title for stage in playbook.stages}
         self._entered: dict[str, int] = {}
         for stage_id, at_ms in story.stages:
             self._entered.setdefault(stage_id, at_ms)
@@ -85,6 +86,7 @@ class _Judge:
             step_id=step.id,
             title=step.title,
             stage=step.stage,
+            stage_title=self._titles[step.stage],
             critical=step.critical,
             weight=step.weight,
             state=past.state,
@@ -139,8 +141,14 @@ class _Judge:
             return self._entered.get(name)
         return self._done_ms.get(name) if kind == "step" else 0
 
+    def _reached(self, stage_id: str) -> int:
+        """When the stage was entered, or else the last stage before it that was."""
+        rank = self._rank[stage_id]
+        before = [(self._rank.get(name, len(self._rank)), at_ms) for name, at_ms in self._entered.items()]
+        return max(((place, at_ms) for place, at_ms in before if place <= rank), default=(0, 0))[1]
+
     def _asked(self, step: Step, deadline_ms: int | None) -> Span:
-        after = [self._entered.get(step.stage, 0), (self._anchor(step.due.after) if step.due else 0) or 0]
+        after = [self._reached(step.stage), (self._anchor(step.due.after) if step.due else 0) or 0]
         after += [self._done_ms.get(required, 0) for required in step.requires]
         start_ms = max(after)
         end_ms = deadline_ms
