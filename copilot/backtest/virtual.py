@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from copilot.call.call import Call
 from copilot.clock import Clock
+from copilot.errors import MediaFileError
 from copilot.events import (
     AudioReceived,
     Began,
@@ -162,11 +163,25 @@ class VirtualRun:
         heapq.heappush(self._agenda, (self._now + seconds, next(self._order), event))
 
 
-def audio_script(frames: Iterable[bytes], frame_bytes: int, sample_rate_hz: int) -> Iterator[tuple[float, CallEvent]]:
-    """Frames of a recording as a live softphone would send them, then hang-up. ``frame_bytes``: bytes per sample frame."""
-    offset = 0
-    for payload in frames:
-        samples = len(payload) // frame_bytes
-        yield (offset + samples) / sample_rate_hz, AudioReceived(offset=offset, payload=payload)
-        offset += samples
-    yield offset / sample_rate_hz, HungUp()
+class AudioScript:
+    """The frames of a recording as a softphone sends them, then hang-up. ``frame_bytes``: one sample of all channels.
+
+    A recording that breaks off is played to where it breaks; ``problem`` then says so.
+    """
+
+    def __init__(self, frames: Iterable[bytes], frame_bytes: int, sample_rate_hz: int) -> None:
+        self._frames = frames
+        self._frame_bytes = frame_bytes
+        self._rate_hz = sample_rate_hz
+        self.problem: MediaFileError | None = None
+
+    def __iter__(self) -> Iterator[tuple[float, CallEvent]]:
+        offset = 0
+        try:
+            for payload in self._frames:
+                samples = len(payload) // self._frame_bytes
+                yield (offset + samples) / self._rate_hz, AudioReceived(offset=offset, payload=payload)
+                offset += samples
+        except MediaFileError as error:
+            self.problem = error
+        yield offset / self._rate_hz, HungUp()

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from copilot.audio.timeline import frame_bytes
 from copilot.call.arrivals import Arrivals
 from copilot.call.hearing import Finding, Hearing
 from copilot.call.history import OTHER, History
@@ -88,13 +89,14 @@ class Call:
         self._outbox = Outbox(info.call_id, info.started_at)
         self._render = Renderer(self._outbox, setup.plan.playbook)
         self._arrivals = Arrivals()
+        self.block_bytes = frame_bytes(info.media)
         self._quality = Quality(len(self._channels))
         self._hearing = Hearing(
             info.media,
             setup.speech,
             language=info.language,
             prompt=setup.plan.prompt,
-            hotwords=setup.plan.hotwords,
+            hotwords=", ".join(setup.plan.hotwords),
         )
         self._now = 0.0
         self._thinking = self._new_thinking()
@@ -152,6 +154,21 @@ class Call:
         """``Finish`` has been returned."""
         return self._finished
 
+    @property
+    def is_paused(self) -> bool:
+        """Between ``Paused`` and ``Resumed``."""
+        return self._paused_at is not None
+
+    @property
+    def is_hung_up(self) -> bool:
+        """No more audio is taken."""
+        return self._hung_up is not None
+
+    @property
+    def received_samples(self) -> int:
+        """Samples per channel at source rate on the timeline so far, holes included."""
+        return self._hearing.timeline.source_samples
+
     def windows(self, effect: Score) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Samples [count, 512] a ``Score`` effect asks about."""
         return self._hearing.timeline.window_samples(effect.channel, effect.first_window, effect.count)
@@ -189,8 +206,11 @@ class Call:
         )
 
     def _audio(self, event: AudioReceived | AudioMissed) -> None:
-        if self._paused_at is not None or self._hung_up:
+        if self._hung_up:
             return
+        if self._paused_at is not None and isinstance(event, AudioReceived):
+            # Ingress lets no sound through while paused; should it, it is not heard, but time goes on.
+            event = AudioMissed(offset=event.offset, samples=len(event.payload) // self.block_bytes)
         self._score(self._hearing.audio(event))
         self._outbox.pos_ms = self.position_ms
         self._arrivals.add(self.position_ms, self._now)
@@ -325,7 +345,9 @@ class Call:
         self._channels = tuple(OTHER[speaker] for speaker in self._channels)
         self._outbox.put(wire.RolesSwappedMessage, channels=self._channels)
         self._thinking = self._rethink()
-        for utterance in self._thinking.transcript.finals():
+        for utterance in self._thinking.transcript.utterances:
+            if not utterance.is_final:
+                continue
             self._outbox.put(
                 wire.TranscriptRevised,
                 utterance_id=utterance.id,

@@ -140,11 +140,12 @@ def _source(evidence: Evidence | None) -> dict[str, str]:
 
 def _cause(card: Card, transcript: Transcript) -> wire.CausedBy | None:
     """Cards that follow from silence or time have no words to point at."""
-    if card.trigger is None:
+    said = transcript.get(card.trigger.utterance_id) if card.trigger else None
+    if card.trigger is None or said is None:
         return None
     return wire.CausedBy(
         utterance_id=card.trigger.utterance_id,
         phrase_end_ms=card.trigger.end_ms,
         quote=card.trigger.quote,
-        speaker=transcript.speaker_of(card.trigger.utterance_id),
+        speaker=said.speaker,
     )

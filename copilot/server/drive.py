@@ -187,9 +187,7 @@ class Driver:
 
     def _score(self, effect: Score) -> list[CallEffect]:
         scores, levels = self._scorers[effect.channel].score(self.call.windows(effect))
-        event = SpeechScored(
-            channel=effect.channel, first_window=effect.first_window, scores=scores, levels_db=levels
-        )
+        event = SpeechScored(channel=effect.channel, first_window=effect.first_window, scores=scores, levels_db=levels)
         return self._receive(event)
 
     def _spawn_embed(self, effect: Embed) -> None:

@@ -48,9 +48,7 @@ class Floor:
     def observe(self, message: wire.CallMessage) -> list[wire.FloorUpdated | wire.FloorRemoved | FloorAlert]:
         """Take one message of one call. Interim text changes nothing here."""
         if isinstance(message, wire.CallOpened):
-            self._live[message.call_id] = _Live(
-                opened=message, steps={step.id: step.state for step in message.steps}
-            )
+            self._live[message.call_id] = _Live(opened=message, steps={step.id: step.state for step in message.steps})
         live = self._live.get(message.call_id)
         if live is None or isinstance(message, wire.TranscriptInterim):
             return []
@@ -172,9 +170,7 @@ def _attention(live: _Live) -> tuple[int, tuple[str, ...]]:
         for card in live.cards.values()
     ]
     points += [
-        (RED if level == "red" else AMBER, f"metric:{name}")
-        for name, level in live.metrics.items()
-        if level != "none"
+        (RED if level == "red" else AMBER, f"metric:{name}") for name, level in live.metrics.items() if level != "none"
     ]
     points += [(OVERDUE, f"step:{step_id}") for step_id, state in live.steps.items() if state == "overdue"]
     if live.degraded:

@@ -1,0 +1,53 @@
+"""What a call has heard so far, so that it can be thought through again with the roles swapped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from copilot.call.thinking import Thinking
+from copilot.cues.moments import Moment
+from copilot.events import Heard, Speaker
+
+Swap = dict[Speaker, Speaker]
+OTHER: Swap = {"rep": "customer", "customer": "rep"}
+
+
+class History:
+    """An ordered list of what reached the mind. Speakers are channels here, so that a swap changes nothing stored."""
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[Callable[..., Any], int, tuple[Any, ...], Moment]] = []
+
+    def heard(self, heard: Heard, moment: Moment) -> None:
+        """Final words."""
+        self._entries.append((_hear, heard.channel, (heard,), moment))
+
+    def embedded(self, utterance_id: str, vectors: NDArray[np.float32], moment: Moment) -> None:
+        """The meaning of an utterance."""
+        self._entries.append((_embed, 0, (utterance_id, vectors), moment))
+
+    def speech(self, channel: int, is_speaking: bool, at_ms: int, moment: Moment) -> None:
+        """Somebody began or stopped."""
+        self._entries.append((_speak, channel, (is_speaking, at_ms), moment))
+
+    def relive(self, thinking: Thinking, channels: tuple[Speaker, ...]) -> None:
+        """Take ``thinking`` through everything, with the channels belonging to ``channels``."""
+        for act, channel, args, moment in self._entries:
+            thinking.tick(moment)
+            act(thinking, channels[channel], *args, moment)
+
+
+def _hear(thinking: Thinking, speaker: Speaker, heard: Heard, moment: Moment) -> None:
+    thinking.heard(heard, speaker, moment)
+
+
+def _embed(thinking: Thinking, _: Speaker, utterance_id: str, vectors: NDArray[np.float32], moment: Moment) -> None:
+    thinking.embedded(utterance_id, vectors, moment)
+
+
+def _speak(thinking: Thinking, speaker: Speaker, is_speaking: bool, at_ms: int, moment: Moment) -> None:
+    thinking.speech(speaker, is_speaking, at_ms, moment)

@@ -1,0 +1,38 @@
+"""How the command line speaks: results on stdout, people's text on stderr, exit codes 0 ok, 1 findings, 2 usage."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import msgspec
+from rich.console import Console
+
+from copilot.errors import CopilotError, UsageError
+
+OK, FINDINGS, USAGE = 0, 1, 2
+
+people = Console(stderr=True, highlight=False, soft_wrap=True)
+"""Text for the person at the terminal."""
+
+
+def emit(value: Any) -> None:
+    """One JSON value on one line of stdout."""
+    sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def emit_raw(line: bytes) -> None:
+    """One line that is JSON already."""
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def complain(error: CopilotError) -> int:
+    """Say what went wrong and what to do; returns the exit code."""
+    people.print(f"[bold red]error[/] {_escaped(str(error))}", markup=True)
+    return USAGE if isinstance(error, UsageError) else FINDINGS
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")

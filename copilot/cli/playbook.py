@@ -1,0 +1,114 @@
+"""``copilot playbook``: is it right, and does it do what its scenarios say?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from copilot.backtest.scenario import Failure, run_scenario
+from copilot.call.call import CallSetup
+from copilot.cli.main import settings_of
+from copilot.cli.output import FINDINGS, complain, emit, people
+from copilot.config import Settings
+from copilot.engines.suite import load_encoder
+from copilot.errors import CopilotError, PlaybookError
+from copilot.playbook.compile import compile_playbook
+from copilot.playbook.lint import lint
+from copilot.playbook.load import find_playbook, shipped_packs
+from copilot.playbook.model import Playbook
+from copilot.signals.listener import prepare
+
+
+@click.group()
+def playbook() -> None:
+    """Lint and test playbooks."""
+
+
+def _wanted(names: tuple[str, ...], settings: Settings) -> list[str]:
+    """Playbooks named on the command line; without any, those of the configured folder and the shipped packs."""
+    folder = settings.playbooks.folder
+    own = sorted(str(path) for path in Path(folder).glob("*.yaml")) if folder else []
+    return list(names) or [*own, *shipped_packs()]
+
+
+@playbook.command("lint")
+@click.argument("names", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="One JSON line per finding.")
+@click.pass_context
+def lint_command(context: click.Context, names: tuple[str, ...], as_json: bool) -> None:
+    """Check playbooks for mistakes. NAMES are files or pack names; default: all."""
+    settings = settings_of(context)
+    findings = 0
+    for name in _wanted(names, settings):
+        try:
+            found = lint(find_playbook(name, settings.playbooks.folder, "en"))
+        except PlaybookError as error:
+            findings += 1
+            if as_json:
+                emit({"playbook": name, **_error(error)})
+            else:
+                complain(error)
+            continue
+        findings += len(found)
+        for finding in found:
+            if as_json:
+                emit({"playbook": name, **msgspec.to_builtins(finding)})
+            else:
+                said = f"{name}:{finding.line}: {finding.severity}: {finding.message} ({finding.code})"
+                people.print(said, markup=False)
+        if not found and not as_json:
+            people.print(f"{name}: no findings", markup=False)
+    context.exit(FINDINGS if findings else 0)
+
+
+def _error(error: PlaybookError) -> dict[str, object]:
+    return {
+        "code": error.code,
+        "severity": "error",
+        "file": error.file,
+        "line": error.line,
+        "path": error.path,
+        "message": error.message,
+        "hint": error.hint,
+    }
+
+
+@playbook.command("test")
+@click.argument("names", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="One JSON line per scenario.")
+@click.option("--no-model", is_flag=True, help="Leave out example sentences, so that no model is needed.")
+@click.pass_context
+def test_command(context: click.Context, names: tuple[str, ...], as_json: bool, no_model: bool) -> None:
+    """Run the scenarios inside playbooks through the live engine. NAMES are files or pack names; default: all."""
+    settings = settings_of(context)
+    encoder = None if no_model else load_encoder(settings)
+    failed = total = 0
+    for name in _wanted(names, settings):
+        try:
+            book = find_playbook(name, settings.playbooks.folder, "en")
+        except CopilotError as error:
+            complain(error)
+            failed += 1
+            continue
+        plan = compile_playbook(book)
+        setup = CallSetup(plan=plan, prepared=prepare(plan, encoder.encode if encoder else None))
+        for scenario in book.scenarios:
+            failures, _ = run_scenario(scenario, setup, encoder.encode_bytes if encoder else None, book.language)
+            total += 1
+            failed += bool(failures)
+            _tell(book, scenario.name, failures, as_json)
+    if not as_json:
+        people.print(f"{total - failed} of {total} scenarios passed")
+    context.exit(FINDINGS if failed else 0)
+
+
+def _tell(book: Playbook, scenario: str, failures: list[Failure], as_json: bool) -> None:
+    if as_json:
+        emit({"playbook": book.id, "scenario": scenario, "ok": not failures, "failures": failures})
+        return
+    mark = "[red]✗[/]" if failures else "[green]✓[/]"
+    people.print(f"{mark} {book.id}: {scenario.replace('[', '(')}")
+    for failure in failures:
+        people.print(f"    expected {failure.expectation}; {failure.happened}", markup=False)

@@ -1,0 +1,60 @@
+"""All models of one process, loaded once and shared by every call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from copilot.config import Settings
+from copilot.engines.embedder import Embedder
+from copilot.engines.manifest import locate
+from copilot.engines.pool import Pool
+from copilot.engines.silero import Silero, SileroStream
+from copilot.engines.whisper import Whisper
+
+
+class Encoder:
+    """The sentence encoder as the rooms want it."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors [texts, 512]."""
+        return self._embedder.encode(texts)
+
+    def encode_bytes(self, texts: tuple[str, ...]) -> bytes:
+        """The same as little-endian float32 bytes, as an ``Embedded`` event carries them."""
+        return self._embedder.encode(texts).astype("<f4").tobytes()
+
+
+class Suite:
+    """Voice detector, recogniser and sentence encoder."""
+
+    def __init__(self, silero: Silero, whisper: Whisper, encoder: Encoder) -> None:
+        self.silero = silero
+        self.whisper = whisper
+        self.encoder = encoder
+
+    def scorers(self, channels: int) -> list[SileroStream]:
+        """One ear per channel of one call."""
+        return [self.silero.stream() for _ in range(channels)]
+
+
+def load_suite(settings: Settings) -> Suite:
+    """Load every model. Raises ModelError naming what is missing and how to get it."""
+    silero = Silero.load(locate("silero-vad", settings.models) / "silero_vad.onnx")
+    whisper = Whisper.load(locate(settings.recogniser.model, settings.models), settings.recogniser)
+    return Suite(silero, whisper, load_encoder(settings))
+
+
+def load_encoder(settings: Settings) -> Encoder:
+    """Load the sentence encoder only."""
+    return Encoder(Embedder.load(locate("sentence-encoder", settings.models)))
+
+
+def start_pool(suite: Suite, settings: Settings) -> Pool:
+    """Recogniser threads for live calls."""
+    return Pool(suite.whisper, settings.recogniser)

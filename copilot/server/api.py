@@ -1,0 +1,214 @@
+"""REST under ``/v1``: calls, transcripts, cards, reports, audio, playbooks."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import Route
+
+from copilot import __version__
+from copilot.access.policy import Action, Actor, can, require
+from copilot.errors import NotFoundError, UsageError
+from copilot.review.page import render_html
+from copilot.review.report import Report
+from copilot.server.aftermath import stored_messages
+from copilot.server.doors import identify
+from copilot.server.service import Service
+from copilot.store.database import CallFilter, CallRow
+from copilot.wire import messages as wire
+
+MOST_ROWS = 200
+AUDIO_FILE = "audio.flac"
+CARD_MESSAGES = (wire.CardRaised, wire.CardUpdated, wire.CardClosed, wire.CardSuppressed)
+
+
+def reply(value: Any, status: int = 200) -> Response:
+    """A value as JSON."""
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+def service_of(request: Request) -> Service:
+    """The node."""
+    service: Service = request.app.state.service
+    return service
+
+
+def actor_of(request: Request) -> Actor:
+    """Who asks."""
+    return identify(request, service_of(request).settings.access)
+
+
+async def _call(request: Request, action: Action = "call.read") -> tuple[Actor, CallRow]:
+    """The call a request is about, if the caller may see it; to others it does not exist."""
+    actor, service, call_id = actor_of(request), service_of(request), request.path_params["call_id"]
+    resource = await service.resource(call_id)
+    require(actor, action, resource)
+    row = await asyncio.to_thread(service.store.call, call_id)
+    if row is None:
+        raise NotFoundError("call.unknown", f"there is no call {call_id}")
+    return actor, row
+
+
+async def list_calls(request: Request) -> Response:
+    """Newest first. A rep sees own calls only."""
+    actor, query = actor_of(request), request.query_params
+    if actor.role == "ingest":
+        require(actor, "call.read")
+    rep_id = actor.subject if actor.role == "rep" else query.get("rep_id") or None
+    wanted = CallFilter(rep_id=rep_id, state=query.get("state") or None, text=query.get("text") or None)
+    page = await asyncio.to_thread(
+        service_of(request).store.calls, wanted, _limit(query.get("limit")), query.get("cursor") or None
+    )
+    return reply({"calls": [_public(row) for row in page.rows], "next_cursor": page.next_cursor})
+
+
+async def get_call(request: Request) -> Response:
+    """One call's facts."""
+    _, row = await _call(request)
+    return reply(_public(row))
+
+
+async def get_transcript(request: Request) -> Response:
+    """Final utterances in order of time, with later revisions applied."""
+    _, row = await _call(request)
+    lines: dict[str, dict[str, Any]] = {}
+    for message in await asyncio.to_thread(stored_messages, service_of(request), row.call_id):
+        if isinstance(message, wire.TranscriptFinal):
+            lines[message.utterance_id] = msgspec.to_builtins(message)
+        elif isinstance(message, wire.TranscriptRevised) and message.utterance_id in lines:
+            lines[message.utterance_id] |= {"text": message.text, "speaker": message.speaker}
+    wanted = ("utterance_id", "speaker", "start_ms", "end_ms", "text", "language", "confidence", "words")
+    ordered = sorted(lines.values(), key=lambda line: (line["start_ms"], line["end_ms"]))
+    return reply({"utterances": [{key: line[key] for key in wanted} for line in ordered if line["text"]]})
+
+
+async def get_cards(request: Request) -> Response:
+    """Everything that happened to cards, in order."""
+    _, row = await _call(request)
+    messages = await asyncio.to_thread(stored_messages, service_of(request), row.call_id)
+    return reply({"cards": [message for message in messages if isinstance(message, CARD_MESSAGES)]})
+
+
+async def get_events(request: Request) -> Response:
+    """The event log after ``after``."""
+    _, row = await _call(request)
+    after = _number(request.query_params.get("after"), "after", 0)
+    limit = _number(request.query_params.get("limit"), "limit", 5_000)
+    rows = await asyncio.to_thread(service_of(request).store.events, row.call_id, after, limit)
+    return reply([msgspec.Raw(body) for _, body in rows])
+
+
+async def get_report(request: Request) -> Response:
+    """The diagnosis, as JSON."""
+    _, row = await _call(request)
+    return Response(await _report(request, row.call_id), media_type="application/json")
+
+
+async def get_report_page(request: Request) -> Response:
+    """The diagnosis as a page, in the language asked for."""
+    _, row = await _call(request)
+    report = msgspec.json.decode(await _report(request, row.call_id), type=Report)
+    language = request.query_params.get("lang")
+    page = render_html(
+        report,
+        language=language if language in ("en", "zh") else report.call.language,  # type: ignore[arg-type]
+        audio_url=f"/v1/calls/{row.call_id}/audio",
+    )
+    return HTMLResponse(page)
+
+
+async def _report(request: Request, call_id: str) -> bytes:
+    body = await asyncio.to_thread(service_of(request).store.report, call_id)
+    if body is None:
+        raise NotFoundError("report.not_ready", "the report is written after hang-up", hint="Ask again in a second.")
+    return body
+
+
+async def get_audio(request: Request) -> Response:
+    """The sealed recording (FLAC), with range requests."""
+    actor, row = await _call(request)
+    path = Path(row.folder) / AUDIO_FILE
+    if not path.is_file():
+        raise NotFoundError("audio.not_ready", "the audio is sealed after hang-up", hint="Ask again in a second.")
+    if actor.role != "rep":
+        service_of(request).audit(actor, "audio.listen", row.call_id)
+    return FileResponse(path, media_type="audio/flac", content_disposition_type="inline")
+
+
+async def delete_call(request: Request) -> Response:
+    """Remove a call and everything kept of it. Live calls must end first."""
+    actor, row = await _call(request, "system.manage")
+    service = service_of(request)
+    if service.calls.get(row.call_id):
+        raise UsageError("call.live", "a live call cannot be deleted", hint="End it first.")
+    await asyncio.to_thread(service.delete, row)
+    service.audit(actor, "call.delete", row.call_id)
+    return Response(status_code=204)
+
+
+async def get_playbooks(request: Request) -> Response:
+    """Names of the playbooks a call may use."""
+    require(actor_of(request), "playbook.read")
+    return reply({"playbooks": service_of(request).library.names()})
+
+
+async def get_me(request: Request) -> Response:
+    """Who the token says the caller is."""
+    actor = actor_of(request)
+    guarded = bool(service_of(request).settings.access.tokens)
+    floor = can(actor, "floor.read")
+    return reply({"role": actor.role, "subject": actor.subject, "auth": guarded, "floor": floor})
+
+
+async def get_status(request: Request) -> Response:
+    """How the node is doing."""
+    actor_of(request)
+    service = service_of(request)
+    return reply(
+        {
+            "version": __version__,
+            "calls": len(service.calls),
+            "max_calls": service.settings.server.max_calls,
+            "draining": service.calls.draining,
+            "recogniser": service.pool.stats(),
+        }
+    )
+
+
+def _public(row: CallRow) -> dict[str, Any]:
+    """A call without what concerns only this machine."""
+    hidden = ("folder", "started_by")
+    return {key: value for key, value in msgspec.to_builtins(row).items() if key not in hidden}
+
+
+def _limit(text: str | None) -> int:
+    return min(MOST_ROWS, max(1, _number(text, "limit", 50)))
+
+
+def _number(text: str | None, name: str, default: int) -> int:
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit():
+        raise UsageError("request.invalid", f"`{name}` is a whole number")
+    return int(text[:12])
+
+
+ROUTES = [
+    Route("/v1/calls", list_calls),
+    Route("/v1/calls/{call_id}", get_call),
+    Route("/v1/calls/{call_id}", delete_call, methods=["DELETE"]),
+    Route("/v1/calls/{call_id}/transcript", get_transcript),
+    Route("/v1/calls/{call_id}/cards", get_cards),
+    Route("/v1/calls/{call_id}/events-log", get_events),
+    Route("/v1/calls/{call_id}/report", get_report),
+    Route("/v1/calls/{call_id}/report.html", get_report_page),
+    Route("/v1/calls/{call_id}/audio", get_audio),
+    Route("/v1/playbooks", get_playbooks),
+    Route("/v1/me", get_me),
+    Route("/v1/service", get_status),
+]

@@ -1,0 +1,90 @@
+"""What all sockets have in common: tasks that live as long as the socket, one outlet, one goodbye."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from copilot.config import ServerSettings
+from copilot.errors import CopilotError, RemoteProtocolError
+from copilot.server.outlet import Outlet, SlowConsumer
+from copilot.wire.codec import close_code_for, encode, error_message
+from copilot.wire.messages import Message
+
+SLOW = RemoteProtocolError("viewer.slow", "events were not read in time", close_code=4413, hint="Resume by `seq`.")
+GOODBYE_S = 2.0
+
+
+class Connection:
+    """One accepted socket. Subclasses spawn their tasks; whoever calls ``finish`` first decides how it closes."""
+
+    def __init__(self, socket: WebSocket, settings: ServerSettings) -> None:
+        self.socket = socket
+        self.outlet = Outlet(socket, limit=settings.viewer_queue, timeout_s=settings.viewer_send_timeout_s)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._done: asyncio.Future[tuple[int, str] | None] = asyncio.get_running_loop().create_future()
+
+    async def live(self) -> None:
+        """Until somebody finishes it; then say goodbye. Raises what a task raised unexpectedly."""
+        self.spawn(self.outlet.run())
+        try:
+            close = await self._done
+            if close:
+                await self._say_goodbye(*close)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` as long as the socket lives."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def finish(self, code: int | None = None, reason: str = "") -> None:
+        """Close with ``code``; None when the peer is gone already."""
+        if not self._done.done():
+            self._done.set_result(None if code is None else (code, reason))
+
+    def refuse(self, error: CopilotError) -> None:
+        """Say what is wrong, then close."""
+        self.send(error_message(error))
+        self.finish(close_code_for(error), error.code)
+
+    def send(self, message: Message) -> None:
+        """Queue a message for this socket."""
+        self.send_frame(encode(message))
+
+    def send_frame(self, frame: bytes) -> None:
+        """Queue a frame that is encoded already."""
+        try:
+            self.outlet.put(frame)
+        except SlowConsumer:
+            self.finish(close_code_for(SLOW), SLOW.code)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is None or self._done.done():
+            return
+        if isinstance(error, SlowConsumer):
+            self.finish(close_code_for(SLOW), SLOW.code)
+        elif isinstance(error, WebSocketDisconnect):
+            self.finish()
+        elif isinstance(error, CopilotError):
+            self.refuse(error)
+        else:
+            self._done.set_exception(error)
+
+    async def _say_goodbye(self, code: int, reason: str) -> None:
+        try:
+            async with asyncio.timeout(GOODBYE_S):
+                await self.outlet.drained()
+                if self.socket.application_state is WebSocketState.CONNECTED:
+                    await self.socket.close(code, reason)
+        except (TimeoutError, RuntimeError, WebSocketDisconnect):
+            return  # the peer does not read any more: there is nobody to say goodbye to

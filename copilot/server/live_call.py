@@ -1,0 +1,151 @@
+"""One live call on this node: its driver, what is kept of it, and the connection it is fed from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+import structlog
+
+from copilot.access.policy import Resource
+from copilot.bus.base import Bus
+from copilot.errors import StorageError
+from copilot.events import AudioMissed, AudioReceived, CallEvent, CallInfo, HungUp, Publish
+from copilot.server.drive import Driver
+from copilot.server.header import Header
+from copilot.store.base import Store
+from copilot.store.journal import JournalHandle
+from copilot.store.recording import encode_entry
+from copilot.wire.messages import AnyCallMessage, CallMessage
+
+log = structlog.get_logger(__name__)
+
+ENTRY = 1
+"""Journal record kind: one ``(now, event)`` of the call."""
+_DECODER = msgspec.json.Decoder(AnyCallMessage)
+
+
+class Kept:
+    """Everything that happens to a call, kept in order: events in the journal, messages in the store and on the bus."""
+
+    def __init__(
+        self,
+        info: CallInfo,
+        *,
+        journal: JournalHandle,
+        store: Store,
+        bus: Bus,
+        block_bytes: int,
+        watch: Callable[[CallMessage], None],
+    ) -> None:
+        self._call_id = info.call_id
+        self._journal = journal
+        self._store = store
+        self._bus = bus
+        self._block_bytes = block_bytes
+        self._watch = watch
+        self._outgoing: asyncio.Queue[Publish | None] = asyncio.Queue()
+
+    def record(self, now: float, event: CallEvent) -> None:
+        """Append to the journal; audio advances what is persisted once it is on disk."""
+        offset_after = None
+        if isinstance(event, AudioReceived):
+            offset_after = event.offset + len(event.payload) // self._block_bytes
+        elif isinstance(event, AudioMissed):
+            offset_after = event.offset + event.samples
+        self._journal.append(ENTRY, encode_entry(now, event), offset_after=offset_after)
+
+    def publish(self, effect: Publish, pos_ms: int) -> None:
+        """Store a message, show it to the floor, and hand it to the bus."""
+        body = bytes(effect.message)
+        self._store.append_event(self._call_id, effect.seq, effect.type, pos_ms, body)
+        self._outgoing.put_nowait(effect)
+        self._watch(_DECODER.decode(body))
+
+    async def forward(self) -> None:
+        """Put messages on the bus in order, until ``close``."""
+        topic = f"call:{self._call_id}"
+        while (effect := await self._outgoing.get()) is not None:
+            await self._bus.publish(topic, effect.seq, bytes(effect.message))
+
+    def close(self) -> None:
+        """No more messages will come."""
+        self._outgoing.put_nowait(None)
+
+
+@dataclass
+class LiveCall:
+    """A call that has not ended. ``epoch`` counts connections: the newest feeds the call, older ones are closed."""
+
+    header: Header
+    driver: Driver
+    kept: Kept
+    journal: JournalHandle
+    expect: int = 0
+    epoch: int = 0
+    superseded: asyncio.Event = field(default_factory=asyncio.Event)
+    persisted_moved: asyncio.Event = field(default_factory=asyncio.Event)
+    lost_at: float | None = None
+
+    @property
+    def info(self) -> CallInfo:
+        """What the call is."""
+        return self.header.info
+
+    @property
+    def resource(self) -> Resource:
+        """Whose call this is."""
+        return Resource(rep_id=self.info.rep_id, started_by=self.header.started_by)
+
+    def connect(self) -> int:
+        """A connection takes over; returns its epoch. The one before learns that it was superseded."""
+        self.superseded.set()
+        self.superseded = asyncio.Event()
+        self.epoch += 1
+        self.lost_at = None
+        return self.epoch
+
+    def disconnect(self, epoch: int, now: float) -> None:
+        """The connection of ``epoch`` is gone; if it was the newest, the resume window opens."""
+        if epoch == self.epoch:
+            self.lost_at = now
+
+    async def deliver(self, event: CallEvent) -> None:
+        """Hand an event to the call and keep count of its audio."""
+        await self.driver.put(event)
+        if isinstance(event, AudioReceived):
+            self.expect = event.offset + len(event.payload) // self.block_bytes
+        elif isinstance(event, AudioMissed):
+            self.expect = event.offset + event.samples
+
+    @property
+    def paused(self) -> bool:
+        """Nothing is being heard for now."""
+        return self.driver.call.is_paused
+
+    @property
+    def ending(self) -> bool:
+        """Hung up: no more audio is wanted."""
+        return self.driver.call.is_hung_up
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of one sample of all channels."""
+        return self.driver.call.block_bytes
+
+    async def hang_up(self, reason: str) -> None:
+        """End the call from this side."""
+        await self.driver.put(HungUp(reason=reason))
+
+    def close_journal(self) -> None:
+        """Write out what is queued. Waits for the disk; safe to do twice."""
+        try:
+            self.journal.close()
+        except StorageError as error:
+            log.error("journal.incomplete", call_id=self.info.call_id, code=error.code)
+
+    def storage_failed(self, error: StorageError) -> None:
+        """The journal cannot be written: said once, loudly; the call goes on unrecorded."""
+        log.error("journal.failed", call_id=self.info.call_id, code=error.code)

@@ -1,0 +1,77 @@
+"""The HTTP server around the service: binding, starting, and going down without losing a call."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from copilot.config import Settings
+from copilot.engines.suite import Suite
+from copilot.errors import ConfigError
+from copilot.server.app import build
+
+FRAME_HEADROOM = 4_096
+"""Frames a little over the limit still get a proper ``error``; far larger ones are cut off by the socket (1009)."""
+BACKLOG = 256
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the address before models are loaded. Raises ConfigError: ``server.port_in_use``, ``server.address``."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise ConfigError(
+                "server.port_in_use",
+                f"port {port} on {host} is taken by another program",
+                hint="Stop it, or choose another port with --port.",
+            ) from error
+        raise ConfigError("server.address", f"cannot listen on {host}:{port}: {error}") from error
+    return listener
+
+
+class Node(uvicorn.Server):
+    """uvicorn, telling when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None] | None) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets)
+        if self.started and self._on_ready:
+            self._on_ready()
+
+
+def make_node(settings: Settings, suite: Suite, on_ready: Callable[[], None] | None = None) -> Node:
+    """A server that is not running yet."""
+    config = uvicorn.Config(
+        build(settings, suite),
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        ws="websockets-sansio",
+        ws_max_size=settings.server.max_frame_bytes + FRAME_HEADROOM,
+        ws_ping_interval=20.0,
+        ws_ping_timeout=40.0,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=3,
+        server_header=False,
+    )
+    return Node(config, on_ready)
+
+
+async def run_node(
+    settings: Settings, suite: Suite, listener: socket.socket, on_ready: Callable[[], None] | None = None
+) -> None:
+    """Serve on ``listener`` until told to stop."""
+    await make_node(settings, suite, on_ready).serve(sockets=[listener])
