@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from copilot.call.call import Call
 from copilot.clock import Clock
-from copilot.errors import MediaFileError
+from copilot.errors import CopilotError, MediaFileError
 from copilot.events import (
     AudioReceived,
     Began,
@@ -50,7 +50,8 @@ Encode = Callable[[tuple[str, ...]], bytes]
 class VirtualRun:
     """Plays events into a call in virtual time and performs its effects.
 
-    ``play`` yields every published message in order. ``entries`` afterwards holds the ``(now, event)`` log.
+    ``play`` yields every published message in order. ``entries`` afterwards holds the ``(now, event)`` log, ``refused``
+    the errors of events the call did not take.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class VirtualRun:
     ) -> None:
         self.call = call
         self.entries: list[tuple[float, CallEvent]] = []
+        self.refused: list[CopilotError] = []
         self._scorers = scorers
         self._transcribe = transcribe
         self._encode = encode
@@ -114,8 +116,13 @@ class VirtualRun:
     def _take(self, event: CallEvent) -> Iterator[Publish]:
         if self._finished:
             return
+        try:
+            effects = self.call.receive(event, self._now)
+        except CopilotError as error:
+            self.refused.append(error)  # as in the live driver: what the call refuses is no part of its recording
+            return
         self.entries.append((self._now, event))
-        self._perform(self.call.receive(event, self._now))
+        self._perform(effects)
         messages, self._messages = self._messages, []
         yield from messages
 
