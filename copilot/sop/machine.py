@@ -130,7 +130,7 @@ class Sop:
     def waive(self, step_id: str, by: str, reason: str, pos_ms: int) -> list[Change]:
         """Somebody says the step need not be done; no effect on one already done."""
         self._find(step_id)
-        return [*self._move(step_id, "waived", pos_ms, by=by, reason=reason)]
+        return [*self._move(step_id, "waived", pos_ms, by=by, reason=reason), *self.tick(pos_ms)]
 
     def finish(self, pos_ms: int) -> list[Change]:
         """The call is over: every open step, overdue or not, is skipped."""
