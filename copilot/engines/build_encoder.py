@@ -104,6 +104,8 @@ def describe_tokenizer(pieces: Sequence[Piece], charsmap: bytes) -> str:
     frame = {text: {"id": text, "ids": [ids[text]], "tokens": [text]} for text in ("<s>", "</s>")}
     begin, end = ({"SpecialToken": {"id": text, "type_id": 0}} for text in frame)
     sentence = {"Sequence": {"id": "A", "type_id": 0}}
+    table = base64.b64encode(charsmap).decode()
+    characters = [{"type": "Precompiled", "precompiled_charsmap": table}] if charsmap else []
     description: dict[str, Any] = {
         "version": "1.0",
         "truncation": None,
@@ -112,7 +114,7 @@ def describe_tokenizer(pieces: Sequence[Piece], charsmap: bytes) -> str:
         "normalizer": {
             "type": "Sequence",
             "normalizers": [
-                {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(charsmap).decode()},
+                *characters,
                 {"type": "Strip", "strip_left": True, "strip_right": True},
                 {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "},
             ],

