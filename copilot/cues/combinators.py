@@ -109,7 +109,7 @@ class Momentary(Branch):
 
 
 class InOrder(Momentary):
-    """``seq``: all parts one after the other, the last within ``within_ms`` of the first.
+    """``seq``: all parts one after the other, the last within ``within_ms`` of the first; then it begins anew.
 
     For every length it remembers the start of the most recent run of that length: no other run can end sooner.
     """

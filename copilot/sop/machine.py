@@ -91,9 +91,9 @@ class Sop:
         return tuple(self._disorders())
 
     def observe(self, signal: Signal, pos_ms: int) -> list[Change]:
-        """Take in a final signal (interim ones change nothing), then whatever has fallen due at ``pos_ms``."""
+        """Take in a final signal (interim ones count for nothing), then whatever has fallen due at ``pos_ms``."""
         if not signal.is_final:
-            return []
+            return self.tick(pos_ms)
         scope, _, name = signal.label.rpartition(":")
         changes: list[Change] = []
         if scope == "stage" and name in self._order:
