@@ -13,10 +13,9 @@ so it is never repeated): what is on disk stays, ``append`` raises. Other calls 
 from __future__ import annotations
 
 import errno
-import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +24,7 @@ import structlog
 from copilot.clock import Clock, SystemClock
 from copilot.config import StoreSettings
 from copilot.errors import LocalProtocolError, StorageError
+from copilot.store.disk import FULL, AppendFile, disk_error, sync_folder
 from copilot.store.records import (
     HEADER_BYTES,
     MAX_BODY_BYTES,
@@ -36,7 +36,7 @@ from copilot.store.records import (
     read_journal,
 )
 
-__all__ = ["AppendFile", "Journal", "JournalHandle", "JournalReader", "Record", "read_journal", "sync_folder"]
+__all__ = ["Journal", "JournalHandle", "JournalReader", "Record", "read_journal"]
 
 JOURNAL_FILE = "journal.bin"
 TORN_FILE = "journal.torn"
@@ -44,44 +44,11 @@ GATHER_S = 0.02
 """How long the writer lets records gather before it writes: bounds both its wake-ups and what kill -9 can take."""
 BATCH_RECORDS = 512
 """Records in one ``writev`` (two buffers each; the kernel takes at most 1024)."""
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Persisted = Callable[[str, int], None]
 Failed = Callable[[str, StorageError], None]
 
-_sync = getattr(os, "fdatasync", os.fsync)  # macOS has only fsync
 _log = structlog.get_logger()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` durable: a new or renamed file is only there for good after this."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-class AppendFile:
-    """A file that only grows at its end. All methods raise OSError."""
-
-    def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-
-    def write(self, buffers: Sequence[bytes | memoryview]) -> int:
-        """Append as much as the disk takes; returns how many bytes that was."""
-        return os.writev(self._fd, buffers)
-
-    def sync(self) -> None:
-        """Return when everything written would survive a power cut."""
-        _sync(self._fd)
-
-    def truncate(self, size: int) -> None:
-        """Cut the file down to ``size`` bytes."""
-        os.ftruncate(self._fd, size)
-
-    def close(self) -> None:
-        os.close(self._fd)
 
 
 class _Item(NamedTuple):
@@ -209,7 +176,7 @@ class JournalHandle:
         try:
             self._file.sync()
         except OSError as error:
-            self._break(_storage_error(error))
+            self._break(disk_error(error))
             return
         self._dirty = False
         if self._written_offset != self._persisted:
@@ -223,19 +190,19 @@ class JournalHandle:
         try:
             self._file.close()
         except OSError as error:
-            self._error = self._error or _storage_error(error)
+            self._error = self._error or disk_error(error)
         self.done.set()
 
     def _fail(self, error: OSError) -> None:
         if error.errno not in FULL:
-            self._break(_storage_error(error))
+            self._break(disk_error(error))
             return
         is_news = self._error is None
-        self._error = _storage_error(error)
+        self._error = disk_error(error)
         try:
             self._file.truncate(self._end)  # the part of a batch that did fit
         except OSError as worse:
-            self._break(_storage_error(worse))
+            self._break(disk_error(worse))
             return
         if is_news:
             self._journal.tell_failed(self, self._error)
@@ -247,18 +214,6 @@ class JournalHandle:
         self._dirty = False
         self._bytes_written = self._bytes_appended
         self._journal.tell_failed(self, error)
-
-
-def _storage_error(error: OSError) -> StorageError:
-    if error.errno in FULL:
-        return StorageError(
-            "storage.full", "the disk with the call journals is full", hint="Free some space; writing then goes on."
-        )
-    return StorageError(
-        "storage.write_failed",
-        f"cannot write to the call's journal: {error.strerror}",
-        hint="What was confirmed as persisted is on disk. Check the disk (`dmesg`) before taking more calls.",
-    )
 
 
 class Journal:
@@ -299,7 +254,7 @@ class Journal:
             end = _mend(path)
             file = self._opener(path)
         except OSError as error:
-            raise _storage_error(error) from error
+            raise disk_error(error) from error
         try:
             if not end:
                 end = _begin(file)
@@ -307,7 +262,7 @@ class Journal:
             sync_folder(folder)
         except OSError as error:
             file.close()
-            raise _storage_error(error) from error
+            raise disk_error(error) from error
         handle = JournalHandle(call_id, file, end, self, persisted)
         with self._lock:
             if call_id in self._handles or self._stopping:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from copilot.config import StoreSettings
 from copilot.errors import LocalProtocolError
-from copilot.store.journal import AppendFile, Journal, read_journal
+from copilot.store.disk import AppendFile
+from copilot.store.journal import Journal, read_journal
 from copilot.store.records import HEADER_BYTES, MAX_BODY_BYTES, PREFIX_BYTES, file_header, prefix
 from tests.store.refusal import refused
 
