@@ -22,11 +22,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 from onnx import TensorProto, helper, numpy_helper
 
@@ -61,9 +63,9 @@ def build(sp_model: Path, weights: Path, folder: Path) -> None:
         pieces, charsmap = read_sentencepiece(sp_model.read_bytes())
         kept = [piece for piece in pieces if piece.special or len(piece.text) == 1 or SPOKEN_HERE.fullmatch(piece.text)]
         tokenizer = describe_tokenizer(kept, charsmap)
-        with np.load(weights, allow_pickle=False) as arrays:
+        with weights.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             graph = make_graph(arrays, [piece.row for piece in kept])
-    except (OSError, KeyError, ValueError, struct.error) as error:
+    except (OSError, KeyError, ValueError, BadZipFile, DecodeError) as error:
         raise ModelError(
             "model.unreadable", f"cannot build the sentence encoder from {weights.name}: {error}"
         ) from error
