@@ -56,10 +56,11 @@ def prepare(plan: Plan, encode: Encode | None) -> Prepared:
     if encode is None or not leaves:
         return Prepared()
     texts = list(dict.fromkeys(text for leaf in leaves for text in (*leaf.like, *leaf.unlike)))
-    vectors = dict(zip(texts, _unit(encode(texts)), strict=True))
+    matrix = _unit(encode(texts))
+    vectors = dict(zip(texts, matrix, strict=True))
 
     def rows(lines: Sequence[str]) -> Vectors:
-        return np.array([vectors[line] for line in lines], np.float32).reshape(len(lines), -1)
+        return np.array([vectors[line] for line in lines], np.float32).reshape(len(lines), matrix.shape[1])
 
     return Prepared(
         lines={
