@@ -66,9 +66,9 @@ def settings_of(context: click.Context) -> Settings:
 def main(arguments: list[str] | None = None) -> Any:
     """Entry point of the ``copilot`` script."""
     try:
-        copilot.main(args=arguments, prog_name="copilot", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        code = copilot.main(args=arguments, prog_name="copilot", standalone_mode=False)
+        if code:  # what `context.exit` was given; not standalone, click returns it
+            sys.exit(code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
