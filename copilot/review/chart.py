@@ -78,7 +78,7 @@ def _holes(view: View) -> Iterator[str]:
     """Silences and holds run through both lanes."""
     quality = view.report.quality
     for span in turns.silences(view.report.transcript, quality.pauses):
-        yield _bar(view, span, LANES["rep"], 48, "hole", view.w("longest_silence_ms"))
+        yield _bar(view, span, LANES["rep"], 48, "hole", view.w("silence"))
     for pause in quality.pauses:
         yield _bar(view, pause.span, LANES["rep"], 48, "hole", f"{view.w('pauses')}: {view.w(pause.reason)}")
 
@@ -115,11 +115,13 @@ def card_tone(card: CardRow) -> str:
 
 def _legend(view: View) -> str:
     entries = (
+        ("r", view.w("rep")),
+        ("c", view.w("customer")),
         ("ok", f"{view.w('adhered')} / {view.w('done')}"),
         ("warn", f"{view.w('shown')} / {view.w('done_late')}"),
         ("bad", view.w("not_adhered")),
         ("", view.w("suppressed")),
-        ("hole", f"{view.w('longest_silence_ms')} / {view.w('pauses')}"),
+        ("hole", f"{view.w('silence')} / {view.w('pauses')}"),
     )
     items = "".join(f'<li><span class="dot {css}"></span>{text}</li>' for css, text in entries)
     return f'<ul class="legend">{items}</ul>'

@@ -127,11 +127,12 @@ def _steps(story: Story, procedure: Procedure) -> Iterator[Finding]:
 
 
 def _late(step: StepRow, evidence: Evidence) -> Iterator[Finding]:
-    if step.verdict != "done_late" or step.at_ms is None or step.deadline_ms is None:
+    """Only what the words themselves show: the live machine may have called late what was recognised late."""
+    if step.verdict != "done_late" or step.at_ms is None or step.deadline_ms is None or step.at_ms <= step.deadline_ms:
         return
     values: dict[str, Text | str] = {
         "title": step.title,
-        "late": lengths(max(0, step.at_ms - step.deadline_ms)),
+        "late": lengths(step.at_ms - step.deadline_ms),
         "deadline": clock(step.deadline_ms),
         "at": clock(step.at_ms),
     }
@@ -161,16 +162,15 @@ def _misplaced(step: StepRow, evidence: Evidence, places: dict[str, int], titles
 
 
 def _promises(story: Story, playbook: Playbook, quotes: Quotes) -> Iterator[Finding]:
-    """Forbidden wording: one finding per label and turn of the rep."""
+    """Forbidden wording: one finding per label, with every time it was said."""
     moments = heard(story, playbook, quotes, kind="compliance", prefix="compliance.forbidden", speaker="rep")
-    turn_of = {line.utterance_id: at for at, turn in enumerate(turns.turns(story.lines)) for line in turn.lines}
     titles = {rule.id: rule.title for rule in playbook.signals}
-    groups: dict[tuple[str, int], list[Heard]] = {}
+    groups: dict[str, list[Heard]] = {}
     for moment in moments:
-        groups.setdefault((moment.label, turn_of.get(moment.evidence.utterance_id, -1)), []).append(moment)
-    for (label, _), group in groups.items():
+        groups.setdefault(moment.label, []).append(moment)
+    for label, group in groups.items():
         evidence = [moment.evidence for moment in group]
-        values: dict[str, Text | str] = {"label": label_title(label, titles.get(label, ""))}
+        values: dict[str, Text | str] = {"label": label_title(label, titles.get(label, "")), "count": str(len(group))}
         yield _finding("promise.forbidden", label, "high", evidence, values=values)
 
 
@@ -191,8 +191,8 @@ def _talk_ratio(story: Story, measures: dict[str, Measure]) -> Iterator[Finding]
     measure = measures["talk_ratio"]
     if measure.attention == "none" or measure.denominator < MIN_JUDGED_SPEECH_MS:
         return
-    stretches = sorted(turns.runs(story.lines, "rep"), key=lambda run: -run.span.length_ms)[:SHOWN_EXAMPLES]
-    evidence = sorted((whole(run.lines[0]) for run in stretches), key=lambda item: item.start_ms)
+    longest = sorted(turns.spoken(story.lines, "rep"), key=lambda line: -line.length_ms)[:SHOWN_EXAMPLES]
+    evidence = sorted((whole(line) for line in longest), key=lambda item: item.start_ms)
     severity: Severity = "high" if measure.attention == "red" else "medium"
     span = Span(start_ms=0, end_ms=story.duration_ms)
     yield _finding("talk_ratio", "", severity, evidence, span=span, values={"value": amount(measure, "en")})

@@ -26,9 +26,7 @@ _OPEN_EN = re.compile(
 )
 _OPEN_ZH = re.compile(r"什么|啥|怎么|怎样|咋|为何|如何|哪|谁|多少|多久|多大|多长|几[个点位年月天岁号口辆套次]")
 _TAG_ZH = re.compile(r"(?:吗|呢|么|没有|不)[吧呀啊]?$|([有是能要好行会可想对需])(?:不|没)\1|可不可以|方不方便|愿不愿意")
-_NO_QUESTION_ZH = re.compile(
-    r"不知道|不管|无论|不论|没什么|什么的|怎么也|什么都|哪里哪里|(?:这|那|怎|什|要)么$|还没有$"
-)
+_NO_QUESTION_ZH = re.compile(r"不知道|不管|无论|不论|没什么|什么的|怎么也|什么都|哪里哪里|(?:这|那|要)么$|还没有$")
 
 _REFUSAL_EN = re.compile(r"\b(no|nope|not|never|nothing|none|cannot|stop)\b|n['’]t\b", re.IGNORECASE)
 _HARMLESS_EN = re.compile(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from copilot.events import Evidence, Speaker
-from copilot.playbook.model import CardKind, Playbook
+from copilot.playbook.model import CardKind, Playbook, Trigger
 from copilot.review.evidence import Quotes
 from copilot.review.story import Story
 
@@ -24,12 +24,14 @@ def heard(
 ) -> list[Heard]:
     """Every moment of one kind said by ``speaker``, in order of time, each once.
 
-    A label is of the kind when it starts with ``prefix`` or when a cue of that kind is named so or listens to it.
-    Cards count as much as signals, held back ones too: a cue may listen without a named signal. What a speaker is
+    A label is of the kind when it starts with ``prefix`` or when a cue of that kind listens to it. Cards count as much
+    as signals, held back ones too, if their cue listens to words and nothing else: a reminder that something is
+    missing points at words that are innocent. What a speaker is
     said to have said counts only if the line is theirs in the end (roles may have been swapped).
     """
-    cues = [cue for cue in playbook.cues if cue.kind == kind]
-    named = {cue.id for cue in cues} | {cue.when.signal for cue in cues if cue.when.signal}
+    heeding = {cue.id: _leaves(cue.when) for cue in playbook.cues if cue.kind == kind}
+    verbal = {cue_id for cue_id, leaves in heeding.items() if leaves and all(_is_verbal(leaf) for leaf in leaves)}
+    named = {leaf.signal for cue_id in verbal for leaf in heeding[cue_id] if leaf.signal}
     told = [
         (signal.label, signal.utterance_id, signal.quote)
         for signal in story.signals
@@ -38,7 +40,7 @@ def heard(
     told += [
         (card.view.cue_id, card.cause.utterance_id, card.cause.quote)
         for card in story.cards
-        if card.cause and card.view.kind == kind
+        if card.cause and (card.view.cue_id in verbal or card.view.cue_id.startswith(prefix))
     ]
     found: list[Heard] = []
     for label, utterance_id, quote in told:
@@ -47,6 +49,17 @@ def heard(
         if evidence and line and line.speaker == speaker and not _is_known(found, utterance_id, evidence):
             found.append(Heard(label, evidence))
     return sorted(found, key=lambda item: (item.evidence.start_ms, item.evidence.end_ms, item.label))
+
+
+def _leaves(trigger: Trigger) -> list[Trigger]:
+    """What a trigger listens to; combinators other than ``any`` count as leaves that are not words alone."""
+    if trigger.any is None:
+        return [trigger]
+    return [leaf for part in trigger.any for leaf in _leaves(part)]
+
+
+def _is_verbal(leaf: Trigger) -> bool:
+    return any((leaf.phrase, leaf.regex, leaf.examples, leaf.signal))
 
 
 def _is_known(found: Sequence[Heard], utterance_id: str, evidence: Evidence) -> bool:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
+import msgspec
+
 from copilot.events import Evidence
 from copilot.review.model import Finding, Report
 from copilot.review.report import summary
@@ -93,8 +95,7 @@ class _Writer:
 
     def _talk(self) -> Iterator[str]:
         yield from self._heading("talk")
-        groups = self._report.talk.groups
-        for key, names in (("listening", groups.listening), ("stating", groups.stating), ("asking", groups.asking)):
+        for key, names in msgspec.structs.asdict(self._report.talk.groups).items():
             yield f"- **{self._w(key)}**"
             for name in names:
                 measure = self._report.talk.measures[name]

@@ -142,9 +142,9 @@ class CardRow(Part, frozen=True, kw_only=True):
 class StepRow(Part, frozen=True, kw_only=True):
     """One step of the procedure. ``state`` is what the live machine said last, ``verdict`` what can be shown.
 
-    ``at_ms``: when it was done. ``asked``: the span in which it should have been said. ``violates``: steps that
-    stand on the wrong side of this one. ``unprepared``: required steps that were done only after it. ``by``: who ticked
-    or waived it by hand.
+    ``at_ms``: when it was done. ``asked``: the span in which it should have been said. ``violates``: steps that stand on
+    the wrong side of this one. ``unprepared``: required steps that were done after it or never. ``by``: who ticked or
+    waived it by hand.
     """
 
     step_id: str
@@ -193,11 +193,12 @@ class StageRow(Part, frozen=True, kw_only=True):
 
 
 class Groups(Part, frozen=True, kw_only=True):
-    """How it was said: 倾听 listening, 陈述 stating, 提问 asking. Names of measures."""
+    """How it was said: 倾听 listening, 陈述 stating, 提问 asking, and the flow of the whole. Names of measures."""
 
     listening: tuple[str, ...]
     stating: tuple[str, ...]
     asking: tuple[str, ...]
+    flow: tuple[str, ...]
 
 
 class Talk(Part, frozen=True, kw_only=True):

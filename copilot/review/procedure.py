@@ -18,6 +18,7 @@ from copilot.review.evidence import Quotes, whole
 from copilot.review.model import Procedure, Span, StageRow, StepRow, Verdict
 from copilot.review.story import StepPast, Story
 
+ENDING = "ending"
 HEARING_STAGES = ("audio", "vad", "asr", "speech", "recogniser", "recognition")
 """Impairments of these parts of the service mean that words may have been lost."""
 
@@ -74,11 +75,13 @@ class _Judge:
         self._done_ms = {
             step_id: self._moment(step_id, past) for step_id, past in story.steps.items() if past.state in metrics.DONE
         }
+        self._ending_ms = self._ending(quotes)
         self._rep_spoke = any(line.speaker == "rep" for line in story.lines)
 
     def row(self, step: Step) -> StepRow:
-        past = self._story.steps.get(step.id) or StepPast(state="pending", at_ms=0)
-        deadline_ms = self._deadline(step.due) if step.due else None
+        idle: StepState = "not_applicable" if step.applies_when else "pending"
+        past = self._story.steps.get(step.id) or StepPast(state=idle, at_ms=0)
+        deadline_ms = self._deadline(step, step.due) if step.due else None
         asked = self._asked(step, deadline_ms)
         verdict = self._verdict(step.id, past, deadline_ms, asked)
         is_done = verdict in metrics.DONE
@@ -100,6 +103,12 @@ class _Judge:
             unprepared=(),
             hint=step.hint,
         )
+
+    def _ending(self, quotes: Quotes) -> int | None:
+        """When somebody said goodbye first; else the end of a call that ran to its end."""
+        goodbyes = [quotes.lock(s.utterance_id, s.quote) for s in self._story.signals if s.label == ENDING]
+        ended_ms = self._story.duration_ms if self._is_complete else None
+        return min((goodbye.end_ms for goodbye in goodbyes if goodbye), default=ended_ms)
 
     def _moment(self, step_id: str, past: StepPast) -> int:
         """A step is done when its words end, not when the recogniser had them."""
@@ -123,16 +132,19 @@ class _Judge:
         )
         return deaf_ms * 2 > asked.length_ms
 
-    def _deadline(self, due: Due) -> int | None:
-        """The earliest of the author's limits, as far as the log knows their anchors."""
+    def _deadline(self, step: Step, due: Due) -> int | None:
+        """The earliest of the author's limits, as far as the log knows their anchors.
+
+        A step that came to apply later than its anchor has its time from then on.
+        """
         limits: list[int] = []
         anchor_ms = self._anchor(due.after)
         if due.within_s is not None and anchor_ms is not None:
-            limits.append(anchor_ms + round(due.within_s * 1000))
+            limits.append(max(anchor_ms, self._story.applied.get(step.id, 0)) + round(due.within_s * 1000))
         if due.before_stage in self._entered:
             limits.append(self._entered[due.before_stage])
-        if due.before_end:
-            limits.append(self._story.duration_ms)
+        if due.before_end and self._ending_ms is not None:
+            limits.append(self._ending_ms)
         return min(limits, default=None)
 
     def _anchor(self, after: str) -> int | None:
@@ -149,6 +161,7 @@ class _Judge:
 
     def _asked(self, step: Step, deadline_ms: int | None) -> Span:
         after = [self._reached(step.stage), (self._anchor(step.due.after) if step.due else 0) or 0]
+        after.append(self._story.applied.get(step.id, 0))
         after += [self._done_ms.get(required, 0) for required in step.requires]
         start_ms = max(after)
         end_ms = deadline_ms
@@ -181,12 +194,12 @@ def _ordered(rows: Sequence[StepRow], playbook: Playbook) -> tuple[StepRow, ...]
     steady = [said[index] for index in kept]
     place = {row.step_id: index for index, row in enumerate(rows)}
     requires = {step.id: step.requires for step in playbook.steps}
-    done_ms = {row.step_id: row.at_ms or 0 for row in rows if row.verdict in metrics.DONE}
+    by_id = {row.step_id: row for row in rows}
     result = []
     for row in rows:
         if row in said:
             violates = () if row in steady else _clashes(row, steady, place)
-            unprepared = tuple(name for name in requires[row.step_id] if done_ms.get(name, 0) > (row.at_ms or 0))
+            unprepared = tuple(name for name in requires[row.step_id] if _is_owed(by_id[name], row.at_ms or 0))
             result.append(msgspec.structs.replace(row, violates=violates, unprepared=unprepared))
         else:
             result.append(row)
@@ -199,6 +212,13 @@ def _clashes(row: StepRow, steady: Sequence[StepRow], place: Mapping[str, int]) 
         for other in steady
         if (place[row.step_id] < place[other.step_id]) != ((row.at_ms or 0) <= (other.at_ms or 0))
     )
+
+
+def _is_owed(required: StepRow, at_ms: int) -> bool:
+    """A required step was still to be done at ``at_ms``."""
+    if required.verdict in metrics.DONE:
+        return (required.at_ms or 0) > at_ms
+    return required.verdict == "missing"
 
 
 def longest_rising(values: Sequence[int]) -> list[int]:

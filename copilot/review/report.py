@@ -31,20 +31,16 @@ from copilot.review.wording import amount, clock, word
 from copilot.wire.messages import AnyCallMessage
 
 GROUPS = Groups(
-    listening=("patience_ms", "interruptions_per_min", "interrupted_per_min", "longest_customer_story_ms"),
-    stating=(
-        "talk_ratio",
-        "talk_share",
+    listening=(
+        "patience_ms",
+        "interruptions_per_min",
+        "interrupted_per_min",
+        "longest_customer_story_ms",
         "customer_share",
-        "longest_monologue_ms",
-        "speech_rate",
-        "speech_rate_peak",
-        "interactivity",
-        "longest_silence_ms",
-        "dead_air_ms",
-        "dead_air_share",
     ),
+    stating=("talk_ratio", "talk_share", "longest_monologue_ms", "speech_rate", "speech_rate_peak"),
     asking=("question_rate", "open_question_rate", "closed_question_rate", "open_question_share"),
+    flow=("interactivity", "longest_silence_ms", "dead_air_ms", "dead_air_share"),
 )
 LEGS = tuple(CardLatency.__struct_fields__)
 INCOMPLETE = ("interrupted", "")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from copilot.review.chart import card_tone, chart
 from copilot.review.model import CardRow, Finding, Line, Measure, ObjectionRow, Spread, StepRow
 from copilot.review.view import View
@@ -118,13 +120,12 @@ def _objection(view: View, row: ObjectionRow) -> str:
 
 
 def talk(view: View) -> str:
-    groups = view.report.talk.groups
-    parts = (("listening", groups.listening), ("stating", groups.stating), ("asking", groups.asking))
+    groups = msgspec.structs.asdict(view.report.talk.groups)
     columns = "".join(
         f"<div><h3>{view.w(key)}</h3>{''.join(_measure(view, view.report.talk.measures[name]) for name in names)}</div>"
-        for key, names in parts
+        for key, names in groups.items()
     )
-    return view.section("talk", f'<div class="three">{columns}</div>')
+    return view.section("talk", f'<div class="groups">{columns}</div>')
 
 
 def _measure(view: View, measure: Measure) -> str:
@@ -145,7 +146,7 @@ def stages(view: View) -> str:
     )
     if not rows:
         return ""
-    head = _head(view, "when", "stage", "duration", "talk_ratio", numbers=2)
+    head = _head(view, "when", "stage", "length", "talk_ratio", numbers=2)
     return view.section("stages", f"<table>{head}<tbody>{rows}</tbody></table>")
 
 

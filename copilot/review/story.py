@@ -38,13 +38,14 @@ class StepPast(msgspec.Struct, kw_only=True):
 
 
 class Story(msgspec.Struct, kw_only=True):
-    """One call, from its log."""
+    """One call, from its log. ``applied``: when a conditional step came to apply."""
 
     lines: tuple[Line, ...] = ()
     words: dict[str, tuple[Word, ...]] = {}
     signals: tuple[wire.SignalHeard, ...] = ()
     cards: tuple[Shown, ...] = ()
     steps: dict[str, StepPast] = {}
+    applied: dict[str, int] = {}
     stages: tuple[tuple[str, int], ...] = ()
     pauses: tuple[Pause, ...] = ()
     impairments: tuple[Impairment, ...] = ()
@@ -77,6 +78,7 @@ class _Reader:
         self._cards: dict[str, Shown] = {}
         self._stages: list[tuple[str, int]] = []
         self._steps: dict[str, StepPast] = {}
+        self._applied: dict[str, int] = {}
         self._pauses: list[Pause] = []
         self._impairments: list[Impairment] = []
         self._notes: list[Note] = []
@@ -122,6 +124,7 @@ class _Reader:
             signals=tuple(self._signals),
             cards=tuple(self._cards.values()),
             steps=self._steps,
+            applied=self._applied,
             stages=tuple(self._stages),
             pauses=tuple(_closed(pause, duration_ms, pause.paused_ms is None) for pause in self._pauses),
             impairments=tuple(_closed(item, duration_ms, not item.is_restored) for item in self._impairments),
@@ -228,6 +231,8 @@ class _Reader:
         self._stages.append((message.stage_id, line.start_ms if line else message.pos_ms))
 
     def _step(self, message: wire.StepChangedMessage) -> None:
+        if message.previous == "not_applicable":
+            self._applied[message.step_id] = message.pos_ms
         self._steps[message.step_id] = StepPast(
             state=message.state,
             at_ms=message.pos_ms,

@@ -38,8 +38,8 @@ border-radius:10px;overflow:hidden;margin:18px 0 0}
 .amber{color:var(--warn)}.red{color:var(--bad)}
 .notice{background:var(--warnbg);color:var(--warn);border-radius:8px;padding:9px 13px;margin:14px 0 0;font-size:14px}
 audio{width:100%;margin:16px 0 0;display:block}
-.two{display:grid;grid-template-columns:1fr 1fr;gap:16px}
-.three{display:grid;grid-template-columns:repeat(3,1fr);gap:24px}
+.two{display:grid;align-items:start;grid-template-columns:1fr 1fr;gap:16px}
+.groups{display:grid;grid-template-columns:1fr 1fr;gap:24px 40px}
 .chip{display:inline-block;font-size:12px;line-height:1.5;font-weight:600;border-radius:99px;padding:1px 9px;
 background:var(--mutebg);color:var(--mute);white-space:nowrap}
 .chip.ok{background:var(--okbg);color:var(--ok)}.chip.warn{background:var(--warnbg);color:var(--warn)}
@@ -52,12 +52,14 @@ background:var(--mutebg);color:var(--mute);white-space:nowrap}
 .finding .do b{font-weight:600}
 blockquote{margin:6px 0 0;padding:0;font-size:14px;display:grid;grid-template-columns:46px 1fr;gap:0 8px}
 blockquote p{margin:0}
-blockquote a{text-decoration:none}
+a.t:hover{text-decoration:underline}
+a.t,blockquote a{text-decoration:none}
 blockquote p a:hover{text-decoration:underline}
 .rep{color:var(--rep)}.cus{color:var(--cus)}
 .sp{font-weight:600;font-size:13px}
 .t{font-variant-numeric:tabular-nums;font-size:13px;color:var(--soft);white-space:nowrap}
 .small{font-size:13px}
+.finding p.soft,.rows p.soft{margin:4px 0 0}
 details{margin:8px 0 0}
 summary{cursor:pointer;color:var(--soft);font-size:13px}
 .scroll{overflow-x:auto}
@@ -101,11 +103,12 @@ scroll-margin-top:20px}
 .legend{display:flex;flex-wrap:wrap;gap:4px 16px;margin:6px 0 0;padding:0;list-style:none;font-size:12.5px;
 color:var(--soft)}
 .dot{display:inline-block;width:9px;height:9px;border-radius:99px;margin-right:6px;background:var(--soft)}
+.dot.r{background:var(--rep);border-radius:2px}.dot.c{background:var(--cus);border-radius:2px}
 .dot.ok{background:var(--ok)}.dot.warn{background:#d99a1f}.dot.bad{background:var(--bad)}
 .dot.hole{background:var(--bad);opacity:.3;border-radius:2px}
 footer{color:var(--soft);font-size:12.5px;text-align:center}
 @media (max-width:760px){main{padding:12px 10px 40px}section,header{padding:15px 14px;border-radius:10px}
-.two,.three{grid-template-columns:1fr}.tiles{grid-template-columns:1fr 1fr}.who{font-size:20px}.level b{font-size:34px}
+.two,.groups{grid-template-columns:1fr}.tiles{grid-template-columns:1fr 1fr}.who{font-size:20px}.level b{font-size:34px}
 .steps5{width:84px}.line{grid-template-columns:44px 1fr;padding:6px 4px}
 .line .sp{grid-column:2}.line .body{grid-column:2}
 .plan td:nth-child(1){width:88px}.plan td:nth-child(3){width:76px}.rows>li{grid-template-columns:46px 1fr}

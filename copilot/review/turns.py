@@ -29,10 +29,6 @@ class Stretch(msgspec.Struct, frozen=True):
     def span(self) -> Span:
         return Span(start_ms=self.lines[0].start_ms, end_ms=max(line.end_ms for line in self.lines))
 
-    @property
-    def text(self) -> str:
-        return " ".join(line.text for line in self.lines)
-
 
 class Interruption(msgspec.Struct, frozen=True):
     """``by`` began while ``of`` was speaking, and both spoke for ``overlap_ms``."""

@@ -46,8 +46,8 @@ FINDINGS: dict[str, tuple[str, str, str, str]] = {
         "请先完成{others}。",
     ),
     "promise.forbidden": (
-        "Forbidden wording: {label}",
-        "违规表述：{label}",
+        "Forbidden wording, {count} ×: {label}",
+        "违规表述 {count} 次：{label}",
         "Never promise this. Say what is certain and name the conditions; correct it with the customer in writing.",
         "不得作此承诺。只说确定的事实并讲明条件，并以书面形式向客户更正。",
     ),
@@ -110,7 +110,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "objection.authority": ("Has to ask somebody", "需与他人商量"),
     "objection.send_info": ("Send me something", "先发资料"),
     "objection.complaint": ("Complaint", "抱怨投诉"),
-    "compliance.forbidden": ("Forbidden promise", "违规承诺"),
+    "compliance.forbidden": ("unfounded promise", "不当承诺"),
 }
 
 WORDS: dict[str, tuple[str, str]] = {
@@ -182,6 +182,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "listening": ("Listening", "倾听"),
     "stating": ("Stating", "陈述"),
     "asking": ("Asking", "提问"),
+    "flow": ("Flow", "节奏"),
+    "length": ("Length", "时长"),
     "stages": ("Stages", "阶段"),
     "cards": ("Cards", "提示卡"),
     "no_cards": ("No cards were raised.", "没有出现提示卡。"),
@@ -216,6 +218,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "supervisor": ("Supervisor", "主管"),
     "quality": ("How well the copilot heard", "识别与响应质量"),
     "gaps": ("Audio lost", "音频缺失"),
+    "silence": ("Silence", "冷场"),
     "pauses": ("Pauses", "暂停"),
     "hold": ("hold", "保持"),
     "consent": ("no consent", "未同意录音"),

@@ -72,6 +72,16 @@ class Log:
         )
         return utterance_id
 
+    def interim(self, utterance_id: str, speaker: str, text: str) -> None:
+        self.put(
+            wire.TranscriptInterim,
+            utterance_id=utterance_id,
+            speaker=speaker,
+            start_ms=0,
+            end_ms=self.now_ms,
+            text=text,
+        )
+
     def rep(self, start_s: float, end_s: float, text: str) -> str:
         return self.say("rep", start_s, end_s, text)
 
@@ -332,6 +342,7 @@ def chinese() -> list[wire.AnyCallMessage]:
     log = Log("gym")
     log.open(CHINESE)
     log.stage("opening", at_s=0)
+    log.interim("u1", "customer", "喂")
     log.customer(0.5, 1.0, "喂，你好。")
     intro = log.rep(1.6, 5.8, "您好，我是晨光健身的小周，请问您现在方便吗？")
     log.step("opening.intro", "done", intro, "我是晨光健身的小周")
@@ -363,9 +374,9 @@ def chinese() -> list[wire.AnyCallMessage]:
     log.customer(135.0, 137.0, "行，那先这样。")
     log.put(wire.ServiceDegradedMessage, 137.5, stage="interim", reason="lag", lag_ms=2_400)
     log.put(wire.ServiceRestored, 140.0, stage="interim")
+    log.card("wrap_up", "wrap_up", "约好下一步再挂")
     log.put(wire.MarkSet, label="价格", set_by="小周")
     log.put(wire.SupervisorMessage, text="别忘了约时间", sent_by="王经理")
-    log.step("close.recap", "not_applicable")
     log.step("close.next_step", "overdue")
     return log.end(141.0, gaps_ms=420)
 
