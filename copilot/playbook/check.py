@@ -207,10 +207,8 @@ class _Check:
         cues = tuple(cue.id for cue in playbook.cues)
         for i, scenario in enumerate(playbook.scenarios):
             for j, turn in enumerate(scenario.turns):
-                if (turn.rep is not None) + (turn.customer is not None) + (turn.wait_s is not None) != 1:
-                    raise self._fail(
-                        "invalid", "a turn is one of `rep`, `customer`, `wait_s`", f"$.scenarios[{i}].turns[{j}]"
-                    )
+                if (turn.rep is None) == (turn.customer is None):
+                    raise self._fail("invalid", "a turn is either `rep` or `customer`", f"$.scenarios[{i}].turns[{j}]")
             for j, expect in enumerate(scenario.expect):
                 path = f"$.scenarios[{i}].expect[{j}]"
                 for key, known in (

@@ -258,7 +258,10 @@ class Attention(Part, frozen=True, kw_only=True):
 
 
 class Turn(Part, frozen=True, kw_only=True):
-    """One line of a scenario. ``at_s`` is when it starts; without it, half a second after the line before."""
+    """One line of a scenario, said by either ``rep`` or ``customer``.
+
+    ``at_s`` is when it starts; without it, half a second (and ``wait_s``) after the end of the line before.
+    """
 
     rep: str | None = None
     customer: str | None = None
