@@ -188,7 +188,7 @@ def _summary(cls: type[Message]) -> str:
 
 def _clean(schema: Any) -> Any:
     """Docstrings without their indentation; a single allowed value as ``const``."""
-    if isinstance(schema, list):
+    if isinstance(schema, list | tuple):
         return [_clean(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
