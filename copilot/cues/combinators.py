@@ -14,6 +14,7 @@ and "after" are strict. ``within_s`` includes its end. The evidence of a match i
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterable, Sequence
 
@@ -104,8 +105,10 @@ class Momentary(Branch):
             return fact.evidence.utterance_id == self._latest.evidence.utterance_id
         return fact is not None and fact is self._latest
 
+    @abstractmethod
     def _happens(self, matches: list[Match | None]) -> Match | None:
-        raise NotImplementedError
+        """What the matches of the parts, in their order, make of this beat."""
+        ...
 
 
 class InOrder(Momentary):

@@ -17,7 +17,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import deque
 
-from copilot.cues.moments import CallMoment, Fact, Match, happened_ms
+from copilot.cues.moments import CallMoment, Fact, Match
 from copilot.cues.scene import REMEMBERED_UTTERANCES, Scene
 from copilot.events import Language, Metric, Signal, Speaker, StageChanged, StepChanged, StepState
 from copilot.playbook.model import ContextTest, EventTest, MetricTest
@@ -64,8 +64,7 @@ class SignalLeaf(Node):
         if not isinstance(fact, Signal) or not self._fits(fact) or fact.evidence.utterance_id in self._utterances:
             return None
         self._utterances.append(fact.evidence.utterance_id)
-        why = fact.why or fact.label
-        return Match(at_ms=happened_ms(fact, pos_ms), why=why, signal=fact, evidence=fact.evidence)
+        return Match(at_ms=fact.evidence.end_ms, why=fact.why or fact.label, signal=fact, evidence=fact.evidence)
 
     def holds(self, fact: Fact | None) -> bool:
         if not isinstance(fact, Signal):

@@ -41,10 +41,3 @@ class Match(Frozen, frozen=True, kw_only=True):
 
 
 Fact = Signal | StepChanged | StageChanged | Metric | CallMoment
-
-
-def happened_ms(fact: Fact, pos_ms: int) -> int:
-    """When a fact came true in media time: words when they end, everything else when it is told."""
-    if isinstance(fact, Signal):
-        return fact.evidence.end_ms
-    return fact.at_ms if isinstance(fact, StepChanged | StageChanged) else pos_ms

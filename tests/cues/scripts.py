@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import sha256
 from itertools import count
 
 from copilot.cues.engine import Cues
@@ -61,7 +62,7 @@ def cue(cue_id: str, when: Trigger | None = None, **more) -> Cue:
     return Cue(
         id=cue_id,
         when=when or Trigger(signal=cue_id),
-        card=more.pop("card", None) or CardContent(headline=f"{cue_id * 3} {hash(cue_id) % 10**9}"),
+        card=CardContent(headline=more.pop("headline", sha256(cue_id.encode()).hexdigest())),
         kind=more.pop("kind", "objection"),
         **more,
     )

@@ -1,0 +1,331 @@
+"""The attention budget: who may be seen, when, and why not."""
+
+from __future__ import annotations
+
+from itertools import count, pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from copilot.cues.arbiter import Arbiter, Request, Ruling, Show, Supersede, Withhold
+from copilot.playbook.model import Attention, Cue
+from tests.cues.scripts import cue
+
+
+class Room:
+    """An arbiter and everything it has ruled: (when, card, ruling). Cards are named like their cues, plus a number."""
+
+    def __init__(self, **attention) -> None:
+        self.arbiter = Arbiter(Attention(**attention))
+        self.log: list[tuple[float, str, str]] = []
+        self.now = 0.0
+        self.numbers = count(1)
+        self.visible: list[str] = []
+        self.most_visible = 0
+
+    def at(self, now: float) -> Room:
+        """Live until ``now``, ticking at every deadline on the way."""
+        while (due := self.arbiter.next_deadline(self.now)) is not None and due <= now:
+            assert due > self.now
+            self.now = due
+            self._add(self.arbiter.tick(due))
+        self.now = now
+        return self
+
+    def ask(self, each: Cue, *, utterance: str = "", again: bool = False) -> str:
+        card_id = f"{each.id}{next(self.numbers)}"
+        request = Request(card_id=card_id, cue=each, utterance_id=utterance, again=again)
+        self._add(self.arbiter.ask(request, self.now))
+        return card_id
+
+    def gone(self, card_id: str) -> Room:
+        self.visible = [each for each in self.visible if each != card_id]
+        self.arbiter.gone(card_id)
+        return self.tick()
+
+    def tick(self) -> Room:
+        return self._add(self.arbiter.tick(self.now))
+
+    def speaks(self, is_speaking: bool) -> Room:
+        self.arbiter.speaking(is_speaking, self.now)
+        return self.tick()
+
+    def _add(self, rulings: list[Ruling]) -> Room:
+        for ruling in rulings:
+            word = {Show: "shown", Supersede: "superseded"}.get(type(ruling)) or ruling.reason
+            self.log.append((self.now, ruling.card_id, word))
+            if word == "shown":
+                self.visible.append(ruling.card_id)
+            elif word == "superseded":
+                self.visible.remove(ruling.card_id)
+            self.most_visible = max(self.most_visible, len(self.visible))
+        return self
+
+
+X, Y, Z = cue("x"), cue("y"), cue("z")
+BIG, HUGE = cue("big", priority=90), cue("huge", critical=True, priority=10)
+FREE = {"min_gap_s": 0, "max_per_min": 60}
+
+
+class TestBudget:
+    def test_a_card_in_an_empty_room_is_shown_at_once(self):
+        room = Room()
+        room.ask(X)
+        assert room.log == [(0.0, "x1", "shown")]
+
+    def test_the_next_one_waits_for_the_gap(self):
+        room = Room(min_gap_s=3)
+        room.ask(X)
+        room.at(1.0).ask(Y)
+        assert room.at(10).log == [(0.0, "x1", "shown"), (3.0, "y2", "shown")]
+
+    def test_it_gives_up_after_a_while(self):
+        room = Room(min_gap_s=10, hold_s=6)
+        room.ask(X)
+        room.at(1.0).ask(Y)
+        assert room.at(20).log[1:] == [(7.0, "y2", "min_gap")]
+
+    def test_the_best_waiting_card_goes_first(self):
+        room = Room(min_gap_s=3)
+        room.ask(X)
+        room.ask(Y)
+        room.ask(BIG)
+        assert [line[1:] for line in room.at(3).log] == [("x1", "shown"), ("big3", "shown")]
+
+    def test_no_more_than_so_many_visible(self):
+        room = Room(**FREE, max_visible=2, hold_s=6)
+        for each in (X, Y, Z):
+            room.ask(each)
+        assert room.at(6).log[2:] == [(6.0, "z3", "budget_visible")]
+
+    def test_room_made_in_time_is_used(self):
+        room = Room(**FREE, max_visible=1)
+        first = room.ask(X)
+        room.ask(Y)
+        room.at(2).gone(first)
+        assert room.log[1:] == [(2, "y2", "shown")]
+
+    def test_a_better_card_takes_the_place_of_the_least(self):
+        room = Room(**FREE, max_visible=2)
+        for each in (BIG, X, Y):
+            room.ask(each)
+        room.ask(cue("more", priority=60))
+        assert room.log[2:] == [(0.0, "x2", "superseded"), (0.0, "more4", "shown")]
+
+    def test_no_more_than_so_many_a_minute(self):
+        room = Room(min_gap_s=0, max_per_min=2, max_visible=5, hold_s=6)
+        room.ask(X)
+        room.at(30).ask(Y)
+        room.at(50).ask(Z)
+        room.at(59).ask(BIG)
+        assert room.at(70).log[2:] == [(56.0, "z3", "budget_rate"), (60.0, "big4", "shown")]
+
+    def test_a_paused_call_shows_nothing(self):
+        room = Room(hold_s=6)
+        room.arbiter.pause(True)
+        room.ask(HUGE)
+        assert room.at(6).log == [(6.0, "huge1", "paused")]
+        room.ask(X)
+        room.arbiter.pause(False)
+        assert room.at(7).tick().log[1:] == [(7, "x2", "shown")]
+
+
+class TestMidUtterance:
+    def test_a_rep_who_has_only_begun_can_still_use_a_card(self):
+        room = Room(grace_s=1.5).speaks(True).at(1.4)
+        room.ask(X)
+        assert room.log == [(1.4, "x1", "shown")]
+
+    def test_otherwise_it_waits_for_the_end_of_the_turn(self):
+        room = Room(grace_s=1.5).speaks(True).at(2)
+        room.ask(X)
+        assert room.at(5).speaks(False).log == [(5, "x1", "shown")]
+
+    def test_its_moment_passes(self):
+        room = Room(grace_s=0, hold_s=6).speaks(True)
+        room.ask(X)
+        assert room.at(30).log == [(6.0, "x1", "moment_passed")]
+
+    def test_speech_that_goes_on_began_when_it_began(self):
+        room = Room(grace_s=1.5).speaks(True).at(1.4).speaks(True).at(1.5)
+        room.ask(X)
+        assert room.log == []
+
+    def test_a_critical_card_interrupts_and_needs_no_gap(self):
+        room = Room(grace_s=0, min_gap_s=10)
+        room.ask(X)
+        room.speaks(True).ask(HUGE)
+        assert room.log[1:] == [(0.0, "huge2", "shown")]
+
+    def test_a_critical_card_keeps_the_rate(self):
+        room = Room(max_per_min=1, hold_s=6)
+        room.ask(X)
+        room.at(10).ask(HUGE)
+        assert room.at(30).log[1:] == [(16.0, "huge2", "budget_rate")]
+
+    def test_the_end_of_the_call_ends_all_waiting(self):
+        room = Room(grace_s=0).speaks(True)
+        room.ask(X)
+        assert room.arbiter.finish(1.0) == [Withhold(card_id="x1", reason="rep_speaking")]
+        room.ask(Y)
+        room.arbiter.speaking(False, 1.0)
+        assert room.arbiter.finish(1.0) == [Withhold(card_id="y2", reason="moment_passed")]
+        assert room.arbiter.next_deadline(1.0) is None
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("limit", "at", "ruling"),
+        [
+            ({"cooldown_s": 30}, 29.9, "cooldown"),
+            ({"cooldown_s": 30}, 30.0, "shown"),
+            ({"once": True, "cooldown_s": 0}, 500.0, "once"),
+            ({"max_shows": 1, "cooldown_s": 0}, 500.0, "max_shows"),
+            ({"max_shows": 2, "cooldown_s": 0}, 500.0, "shown"),
+        ],
+    )
+    def test_the_limits_of_a_cue(self, limit, at, ruling):
+        room = Room()
+        room.gone(room.ask(cue("x", **limit)))
+        room.at(at).ask(cue("x", **limit))
+        assert room.log[1:] == [(at, "x2", ruling)]
+
+    def test_a_snoozed_card_comes_back_past_its_limits(self):
+        room = Room()
+        room.gone(room.ask(cue("x", once=True), utterance="u"))
+        room.at(30).ask(cue("x", once=True), utterance="u", again=True)
+        assert room.log[1:] == [(30, "x2", "shown")]
+
+    def test_shadow(self):
+        room = Room()
+        room.ask(cue("x", shadow=True))
+        assert room.log == [(0.0, "x1", "shadow")]
+
+    def test_the_same_cue_on_the_screen(self):
+        room = Room(**FREE)
+        room.ask(cue("x", cooldown_s=0))
+        room.ask(cue("x", cooldown_s=0))
+        assert room.log[1:] == [(0.0, "x2", "duplicate")]
+
+    def test_the_same_cue_waiting(self):
+        room = Room(grace_s=0).speaks(True)
+        room.ask(X)
+        room.ask(X)
+        assert room.log == [(0.0, "x2", "duplicate")]
+
+    def test_the_same_words_are_answered_once(self):
+        room = Room()
+        room.gone(room.ask(cue("x", cooldown_s=0), utterance="u"))
+        room.at(100).ask(cue("x", cooldown_s=0), utterance="u")
+        room.ask(cue("y", cooldown_s=0), utterance="u")
+        assert [line[2] for line in room.log] == ["shown", "duplicate", "shown"]
+
+    @pytest.mark.parametrize(
+        ("one", "other", "ruling"),
+        [
+            ("Answer the price concern first", "Answer the price concerns first", "duplicate"),
+            ("Answer the price concern first", "Ask who decides", "shown"),
+            ("先回应客户的价格顾虑再谈优惠", "先回应客户的价格顾虑再谈优惠!", "duplicate"),
+            ("先回应价格顾虑", "问清谁来拍板", "shown"),
+        ],
+    )
+    def test_nearly_the_same_headline(self, one, other, ruling):
+        room = Room(**FREE)
+        room.ask(cue("x", headline=one))
+        room.ask(cue("y", headline=other))
+        assert room.log[1][2] == ruling
+
+
+class TestGroups:
+    def group(self, name: str, **more) -> Cue:
+        return cue(name, group="objection", **more)
+
+    def test_the_newer_of_equals_replaces_the_older(self):
+        room = Room(**FREE, max_visible=5)
+        room.ask(self.group("x"))
+        room.ask(self.group("y"))
+        assert room.log[1:] == [(0.0, "x1", "superseded"), (0.0, "y2", "shown")]
+
+    def test_a_lesser_one_waits_and_gives_up(self):
+        room = Room(**FREE, max_visible=5, hold_s=6)
+        room.ask(self.group("x", priority=80))
+        room.ask(self.group("y"))
+        assert room.at(10).log[1:] == [(6.0, "y2", "group")]
+
+    def test_when_the_screen_is_full_it_replaces_its_rival_not_the_least(self):
+        room = Room(**FREE, max_visible=2)
+        room.ask(cue("least", priority=1))
+        room.ask(self.group("x"))
+        room.ask(self.group("y"))
+        assert room.log[2:] == [(0.0, "x2", "superseded"), (0.0, "y3", "shown")]
+
+
+CUES = st.builds(
+    lambda index, priority, critical, cooldown, group, limit: cue(
+        f"q{index}",
+        priority=priority,
+        critical=critical,
+        cooldown_s=cooldown,
+        group=group,
+        max_shows=limit,
+    ),
+    st.integers(0, 12),
+    st.integers(0, 100),
+    st.booleans(),
+    st.sampled_from([0, 10, 60]),
+    st.sampled_from(["", "", "g"]),
+    st.integers(1, 5),
+)
+ACTS = st.lists(
+    st.tuples(
+        st.sampled_from([0.0, 0.0, 0.3, 1.7, 5.0, 20.0]),
+        st.one_of(CUES, CUES, st.sampled_from(["speaks", "stops", "pause", "resume", "gone"])),
+        st.sampled_from(["", "", "u1", "u2"]),
+    ),
+    max_size=60,
+)
+MOVES = {
+    "speaks": lambda room: room.speaks(True),
+    "stops": lambda room: room.speaks(False),
+    "pause": lambda room: room.arbiter.pause(True),
+    "resume": lambda room: room.arbiter.pause(False),
+    "gone": lambda room: room.gone(room.visible[0]) if room.visible else room,
+}
+ATTENTION = st.fixed_dictionaries(
+    {
+        "max_visible": st.integers(1, 3),
+        "min_gap_s": st.sampled_from([0, 3, 10]),
+        "max_per_min": st.integers(1, 8),
+        "hold_s": st.sampled_from([1, 6]),
+    }
+)
+
+
+def live(room: Room, acts) -> dict[str, Cue]:
+    """Let it all happen; the cue of every card that was asked for."""
+    asked: dict[str, Cue] = {}
+    for delay, act, utterance in acts:
+        room.at(room.now + delay)
+        if isinstance(act, Cue):
+            asked[room.ask(act, utterance=utterance)] = act
+        else:
+            MOVES[act](room)
+    room._add(room.arbiter.finish(room.now))
+    return asked
+
+
+@given(ATTENTION, ACTS)
+def test_the_budget_holds_for_any_stream(attention, acts):
+    room = Room(**attention)
+    asked = live(room, acts)
+    assert room.most_visible <= attention["max_visible"]
+    decided = [card_id for _, card_id, word in room.log if word != "superseded"]
+    assert sorted(decided) == sorted(asked), "one ruling for every request"
+    shown = [(at, asked[card_id]) for at, card_id, word in room.log if word == "shown"]
+    for at, _ in shown:
+        assert sum(at <= other < at + 60 for other, _ in shown) <= attention["max_per_min"]
+    for cue_id in {each.id for _, each in shown}:
+        shows = [(at, each) for at, each in shown if each.id == cue_id]
+        assert all(at >= before + each.cooldown_s for (before, _), (at, each) in pairwise(shows))
+    assert all(each.critical or at >= before + attention["min_gap_s"] for (before, _), (at, each) in pairwise(shown))
