@@ -142,9 +142,9 @@ class CardRow(Part, frozen=True, kw_only=True):
 class StepRow(Part, frozen=True, kw_only=True):
     """One step of the procedure. ``state`` is what the live machine said last, ``verdict`` what can be shown.
 
-    ``at_ms``: when it was done. ``asked``: the span in which it should have been said. ``violates``: steps that stand on
-    the wrong side of this one. ``unprepared``: required steps that were done after it or never. ``by``: who ticked or
-    waived it by hand.
+    ``at_ms``: when it was done. ``asked``: the span in which it should have been said. ``violates``: steps on the wrong
+    side of this one. ``unprepared``: required steps that were done after it or never. ``by``: who ticked or waived it
+    by hand.
     """
 
     step_id: str

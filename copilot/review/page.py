@@ -62,6 +62,8 @@ def _header(view: View) -> str:
     notice = "" if call.is_complete else f'<p class="notice">{view.w("incomplete")}</p>'
     if call.roles_swapped:
         notice += f'<p class="notice">{view.w("roles_swapped")}</p>'
+    if any(item.stage == "channels" for item in view.report.quality.impairments):
+        notice += f'<p class="notice">{view.w("same_channels")}</p>'
     audio = f'<audio controls preload="metadata" src="{view.e(view.audio_url)}"></audio>' if view.audio_url else ""
     return (
         f'<header><div class="top"><div><h1>{view.w("title")}</h1><p class="who">{view.e(who)}</p>{_facts(view)}</div>'

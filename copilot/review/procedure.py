@@ -20,7 +20,8 @@ from copilot.review.story import StepPast, Story
 
 ENDING = "ending"
 HEARING_STAGES = ("audio", "vad", "asr", "speech", "recogniser", "recognition")
-"""Impairments of these parts of the service mean that words may have been lost."""
+"""Impairments of these parts of the service mean that words may have been lost, unless they were only late."""
+LATE = "late"
 
 SETTLED: dict[StepState, Verdict] = {
     "done": "done",
@@ -71,9 +72,11 @@ class _Judge:
         self._entered: dict[str, int] = {}
         for stage_id, at_ms in story.stages:
             self._entered.setdefault(stage_id, at_ms)
-        self._evidence = {step_id: quotes.lock(past.utterance_id, past.quote) for step_id, past in story.steps.items()}
+        self._evidence = {step.id: self._words(step) for step in playbook.steps}
         self._done_ms = {
-            step_id: self._moment(step_id, past) for step_id, past in story.steps.items() if past.state in metrics.DONE
+            step.id: self._moment(step.id, past)
+            for step in playbook.steps
+            if (past := story.steps.get(step.id)) and past.state in metrics.DONE
         }
         self._ending_ms = self._ending(quotes)
         self._rep_spoke = any(line.speaker == "rep" for line in story.lines)
@@ -104,6 +107,13 @@ class _Judge:
             hint=step.hint,
         )
 
+    def _words(self, step: Step) -> Evidence | None:
+        """What was said, if it is still there and still said by whom the step asks (roles may have been swapped)."""
+        past = self._story.steps.get(step.id)
+        line = self._quotes.line(past.utterance_id) if past else None
+        is_theirs = line is not None and line.speaker == (step.done_when.speaker or "rep")
+        return self._quotes.lock(past.utterance_id, past.quote) if past and is_theirs else None
+
     def _ending(self, quotes: Quotes) -> int | None:
         """When somebody said goodbye first; else the end of a call that ran to its end."""
         goodbyes = [quotes.lock(s.utterance_id, s.quote) for s in self._story.signals if s.label == ENDING]
@@ -128,7 +138,7 @@ class _Judge:
         deaf_ms = sum(
             max(0, min(item.span.end_ms, asked.end_ms) - max(item.span.start_ms, asked.start_ms))
             for item in self._story.impairments
-            if item.stage in HEARING_STAGES
+            if item.stage in HEARING_STAGES and item.reason != LATE
         )
         return deaf_ms * 2 > asked.length_ms
 

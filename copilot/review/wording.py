@@ -136,6 +136,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "这通电话没有正常结束，尚未到时的步骤不作判定。",
     ),
     "roles_swapped": ("Speakers were swapped during the call", "通话中更正过说话人"),
+    "same_channels": (
+        "Both channels carried the same sound: who said what is not certain.",
+        "两个声道的声音相同，无法确定每句话是谁说的。",
+    ),
     "maturity": ("SOP maturity", "销售成熟度"),
     "provisional": ("provisional", "暂定"),
     "undetermined": ("undetermined", "无法判定"),

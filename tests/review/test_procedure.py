@@ -81,11 +81,23 @@ def test_a_step_whose_words_were_revised_away_is_undetermined_unless_a_hand_tick
     assert report.procedure.order.value is None
 
 
-@pytest.mark.parametrize(("stage", "verdict"), [("asr", "undetermined"), ("interim", "missing")])
-def test_a_step_is_not_missing_when_nobody_could_hear_it(stage, verdict):
+def test_words_that_turn_out_to_be_the_customers_do_not_tick_the_reps_step():
+    log = Log()
+    said = log.rep(1, 4, "This is A.")
+    log.step("a", "done", said, "This is A")
+    log.put(wire.RolesSwappedMessage, channels=("customer", "rep"))
+    log.rep(5, 6, "Hello.")
+    assert rows(report_of(log))["a"].verdict == "undetermined"
+
+
+@pytest.mark.parametrize(
+    ("stage", "reason", "verdict"),
+    [("asr", "failed", "undetermined"), ("recognition", "late", "missing"), ("interim", "shed", "missing")],
+)
+def test_a_step_is_not_missing_when_nobody_could_hear_it(stage, reason, verdict):
     log = Log()
     log.rep(1, 2, "Hello.")
-    log.put(wire.ServiceDegradedMessage, 5, stage=stage, reason="lag", lag_ms=9000)
+    log.put(wire.ServiceDegradedMessage, 5, stage=stage, reason=reason, lag_ms=9000)
     log.put(wire.ServiceRestored, 28, stage="other")
     log.put(wire.ServiceRestored, 29, stage=stage)
     assert rows(report_of(log))["a"].verdict == verdict

@@ -155,6 +155,14 @@ def test_swapped_roles_apply_from_the_beginning():
     assert "Speakers were swapped" in render_html(report, language="en")
 
 
+def test_identical_channels_are_announced():
+    log = Log()
+    log.rep(0, 1, "Hello.")
+    log.put(wire.ServiceDegradedMessage, stage="channels", reason="identical")
+    page = render_html(make_report(info(), ENGLISH, log.end(2)), language="en")
+    assert "who said what is not certain" in page
+
+
 def test_a_signal_counts_only_for_whoever_said_it_in_the_end():
     log = Log()
     said = log.rep(0, 2, "That is too expensive.")
