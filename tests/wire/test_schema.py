@@ -104,7 +104,7 @@ def test_every_message_says_what_it_is_for():
 
 def test_every_code_raised_towards_a_peer_is_published():
     raised = set()
-    for room in ("ingress", "wire", "access"):
+    for room in ("ingress", "wire", "access", "server"):
         for file in (ROOT / "copilot" / room).glob("*.py"):
             raised |= set(
                 re.findall(r'(?:RemoteProtocol|Access)Error\(\s*"([a-z_.]+)"', file.read_text(encoding="utf-8"))

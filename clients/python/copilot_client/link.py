@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from random import Random
@@ -105,5 +106,13 @@ def _http_verdict(error: InvalidStatus) -> float:
     if response.status_code in RETRY_STATUSES:
         wait = response.headers.get("Retry-After", "")
         return float(wait) if wait.isdecimal() else 0.0
-    said = (response.body or b"")[:200].decode(errors="replace").strip() or response.reason_phrase
-    raise Refused(f"http.{response.status_code}", said, close_code=response.status_code) from error
+    raise _refused(bytes(response.body or b""), response.status_code, response.reason_phrase) from error
+
+
+def _refused(body: bytes, status: int, phrase: str) -> Refused:
+    """The server's own words when it spoke them, else those of whatever stands before it."""
+    try:
+        said = json.loads(body)["error"]
+        return Refused(said["code"], said["message"], close_code=status, hint=said.get("hint", ""))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return Refused(f"http.{status}", body[:200].decode(errors="replace").strip() or phrase, close_code=status)

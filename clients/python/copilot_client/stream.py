@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
+from urllib.parse import quote
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
@@ -220,7 +221,7 @@ class CallStream:
     async def _connection(self) -> Exception | None:
         """One connection: None when it saw the call's end, else what broke it."""
         try:
-            async with await self._link.open("/v1/stream") as socket:
+            async with await self._link.open(self._path()) as socket:
                 await self._start(socket)
                 async with asyncio.TaskGroup() as tasks:
                     sender = tasks.create_task(self._feed(socket))
@@ -243,6 +244,10 @@ class CallStream:
             self._uplink.connected(message.epoch, message.expect, message.limits.max_frame_bytes)
             self._notify()
             return
+
+    def _path(self) -> str:
+        """Naming a call that is on already gets past a server that takes no new ones."""
+        return f"/v1/stream?call_id={quote(self.call_id, safe='')}" if self.started else "/v1/stream"
 
     def _resume(self) -> dict[str, Any] | None:
         if self.started is None:

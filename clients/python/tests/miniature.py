@@ -97,8 +97,8 @@ class Server:
         self.paths.append(request.path)
         self.headers.append(dict(request.headers.raw_items()))
         if self.statuses:
-            status, headers = self.statuses.pop(0)
-            return Response(status, "no", Headers(headers), b"not today")
+            status, headers, body = self.statuses.pop(0)
+            return Response(status, "no", Headers(headers), body)
         return None
 
     async def _handle(self, socket: ServerConnection):

@@ -92,6 +92,8 @@ async def test_every_frame_may_be_the_last_of_its_connection():
         call, events = await run(server, total=1500)
         assert_complete(server, events, 1500)
         assert call.connections > 20
+        assert server.paths[0] == "/v1/stream"
+        assert server.paths[1] == "/v1/stream?call_id=call_1"
 
 
 async def test_messages_arrive_between_the_samples_where_they_were_given():
@@ -206,22 +208,31 @@ async def test_an_unsupported_format_is_raised_with_a_hint():
         assert caught.value.code == "media.unsupported"
 
 
-async def test_a_refusal_before_the_upgrade_is_raised():
-    async with Server(status=[(401, {})]) as server:
-        with pytest.raises(Refused, match="not today") as caught:
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        (b'{"error": {"code": "auth.invalid", "message": "not known", "hint": "ask"}}', "auth.invalid", "not known"),
+        (b"<html>proxy says no", "http.401", "<html>proxy says no"),
+        (b'{"error": 3}', "http.401", '{"error": 3}'),
+        (b"", "http.401", "no"),
+    ],
+)
+async def test_a_refusal_before_the_upgrade_is_raised(body, code, message):
+    async with Server(status=[(401, {}, body)]) as server:
+        with pytest.raises(Refused) as caught:
             await connect(server.url, options=options()).__aenter__()
-        assert (caught.value.code, caught.value.close_code) == ("http.401", 401)
+        assert (caught.value.code, caught.value.message, caught.value.close_code) == (code, message, 401)
 
 
 async def test_a_full_server_is_tried_again():
-    async with Server(status=[(503, {"Retry-After": "0"}), (429, {})]) as server:
+    async with Server(status=[(503, {"Retry-After": "0"}, b""), (429, {}, b"")]) as server:
         _, events = await run(server, total=100)
         assert_complete(server, events, 100)
         assert len(server.paths) == 3
 
 
 async def test_retry_after_longer_than_our_patience_is_the_end():
-    async with Server(status=[(503, {"Retry-After": "3600"})]) as server:
+    async with Server(status=[(503, {"Retry-After": "3600"}, b"")]) as server:
         with pytest.raises(ConnectionLost):
             await connect(server.url, options=options()).__aenter__()
 
