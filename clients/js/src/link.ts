@@ -1,0 +1,167 @@
+/** One WebSocket that comes back: exponential delays with jitter, a heartbeat, and close codes that mean "do not". */
+
+import { SUBPROTOCOL } from "./messages.js";
+
+export type LinkState = "connecting" | "open" | "waiting" | "closed";
+
+export interface LinkStatus {
+  state: LinkState;
+  /** Connections that have failed in a row. */
+  attempt: number;
+  /** Milliseconds until the next attempt, while `waiting`. */
+  retryInMs: number;
+  /** Close code and reason of the last connection, when there was one. */
+  code: number;
+  reason: string;
+}
+
+/** The part of the browser's WebSocket that is used, so that tests and Node can bring their own. */
+export interface Socket {
+  binaryType: string;
+  readonly bufferedAmount: number;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: { data: unknown }) => void) | null;
+  onclose: ((event: { code: number; reason: string }) => void) | null;
+  send(data: string | Uint8Array<ArrayBuffer>): void;
+  close(code?: number, reason?: string): void;
+}
+
+export interface LinkOptions {
+  /** Asked for each connection, so that it can carry where to go on. */
+  url: () => string;
+  token?: string | undefined;
+  connect?: (url: string, protocols: string[]) => Socket;
+  /** Runs `task` after `delayMs`; answers how to cancel it. */
+  schedule?: (task: () => void, delayMs: number) => () => void;
+  random?: () => number;
+  firstDelayMs?: number;
+  maxDelayMs?: number;
+  heartbeatMs?: number;
+  onOpen: () => void;
+  onMessage: (message: { type: string }) => void;
+  onStatus?: (status: LinkStatus) => void;
+}
+
+/** Coming back cannot help after these. */
+const FINAL_CODES = new Set([4400, 4401, 4403, 4404, 4406, 4409, 4410]);
+export const CLOSED_BY_US = 1000;
+const SILENT = 4000;
+
+export class Link {
+  status: LinkStatus = { state: "closed", attempt: 0, retryInMs: 0, code: 0, reason: "" };
+  private socket: Socket | null = null;
+  private cancelRetry: (() => void) | null = null;
+  private cancelBeat: (() => void) | null = null;
+  private heardSinceBeat = true;
+  private readonly options: Required<Omit<LinkOptions, "token">> & { token: string | undefined };
+
+  constructor(options: LinkOptions) {
+    this.options = {
+      connect: (url, protocols) => new WebSocket(url, protocols) as unknown as Socket,
+      schedule: (task, delayMs) => {
+        const timer = setTimeout(task, delayMs);
+        return () => clearTimeout(timer);
+      },
+      random: Math.random,
+      firstDelayMs: 300,
+      maxDelayMs: 8000,
+      heartbeatMs: 10_000,
+      onStatus: () => {},
+      ...options,
+      token: options.token,
+    };
+  }
+
+  /** Bytes handed over but not yet on the wire. */
+  get bufferedBytes(): number {
+    return this.socket?.bufferedAmount ?? 0;
+  }
+
+  /** Connect now, also when a later attempt was planned. */
+  open(): void {
+    this.drop();
+    this.report("connecting");
+    const { token, url, connect } = this.options;
+    const socket = connect(url(), token ? [SUBPROTOCOL, `bearer.${token}`] : [SUBPROTOCOL]);
+    socket.binaryType = "arraybuffer";
+    this.socket = socket;
+    socket.onopen = () => {
+      if (socket !== this.socket) return;
+      this.heardSinceBeat = true;
+      this.report("open");
+      this.beat();
+      this.options.onOpen();
+    };
+    socket.onmessage = ({ data }) => {
+      if (socket === this.socket) this.hear(data);
+    };
+    socket.onclose = ({ code, reason }) => {
+      if (socket === this.socket) this.lost(code, reason);
+    };
+  }
+
+  /** Send when open; answers whether it was handed over. */
+  send(message: object): boolean {
+    if (this.status.state !== "open" || !this.socket) return false;
+    this.socket.send(message instanceof Uint8Array ? (message as Uint8Array<ArrayBuffer>) : JSON.stringify(message));
+    return true;
+  }
+
+  /** Leave this connection and come back at once, for instance to hear again what was missed. */
+  restart(): void {
+    this.open();
+  }
+
+  /** Leave for good. */
+  close(code = CLOSED_BY_US, reason = ""): void {
+    this.drop();
+    this.report("closed", { code, reason });
+  }
+
+  private hear(data: unknown): void {
+    this.heardSinceBeat = true;
+    if (this.status.attempt > 0) this.status = { ...this.status, attempt: 0 };
+    if (typeof data !== "string") return;
+    const message: unknown = JSON.parse(data);
+    if (message && typeof message === "object" && "type" in message) this.options.onMessage(message as { type: string });
+  }
+
+  private lost(code: number, reason: string): void {
+    this.drop();
+    if (FINAL_CODES.has(code) || code === CLOSED_BY_US) return this.report("closed", { code, reason });
+    const attempt = this.status.attempt + 1;
+    const ceiling = Math.min(this.options.maxDelayMs, this.options.firstDelayMs * 2 ** (attempt - 1));
+    const retryInMs = Math.round(ceiling * (0.5 + this.options.random() / 2));
+    this.report("waiting", { attempt, retryInMs, code, reason });
+    this.cancelRetry = this.options.schedule(() => this.open(), retryInMs);
+  }
+
+  /** A connection that says nothing through a whole heartbeat after being asked is dead, whatever TCP believes. */
+  private beat(): void {
+    this.cancelBeat = this.options.schedule(() => {
+      if (!this.heardSinceBeat) {
+        this.socket?.close(SILENT, "no answer");
+        return this.lost(1006, "no answer");
+      }
+      this.heardSinceBeat = false;
+      this.send({ type: "ping" });
+      this.beat();
+    }, this.options.heartbeatMs);
+  }
+
+  private drop(): void {
+    this.cancelRetry?.();
+    this.cancelBeat?.();
+    this.cancelRetry = this.cancelBeat = null;
+    const socket = this.socket;
+    this.socket = null;
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  private report(state: LinkState, more: Partial<LinkStatus> = {}): void {
+    this.status = { ...this.status, retryInMs: 0, ...more, state };
+    this.options.onStatus(this.status);
+  }
+}

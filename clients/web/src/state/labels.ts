@@ -1,0 +1,21 @@
+/** Ids of playbooks in words: `objection.not_now` -> "Objection · not now". Titles are used wherever they are known. */
+
+/** An id as a person would write it. */
+export function humanise(id: string): string {
+  const words = id.replace(/^[a-z]+:/, "").replaceAll("_", " ").split(".");
+  const text = words.join(" · ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+export interface Reason {
+  kind: "card" | "metric" | "step" | "service" | "other";
+  id: string;
+}
+
+/** A floor reason such as `card:objection.price` taken apart. */
+export function parseReason(reason: string): Reason {
+  const [kind, ...rest] = reason.split(":");
+  const id = rest.join(":");
+  if (id && (kind === "card" || kind === "metric" || kind === "step" || kind === "service")) return { kind, id };
+  return { kind: "other", id: reason };
+}
