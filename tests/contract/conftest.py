@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -54,6 +55,13 @@ class RedisServer:
             if b"ready to accept connections" in line.lower():
                 return
         pytest.fail("Redis did not start")
+
+    def freeze(self) -> None:
+        """Connections stay open, and nothing answers."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         self._process.kill()
