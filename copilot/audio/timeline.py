@@ -66,6 +66,11 @@ class Timeline:
         return self._source_samples * 1000 // self._media.sample_rate_hz
 
     @property
+    def source_samples(self) -> int:
+        """Samples per channel received so far at source rate, gaps included: the offset expected next."""
+        return self._source_samples
+
+    @property
     def gaps_ms(self) -> int:
         """Media time declared as lost."""
         return self._missed_samples * 1000 // self._media.sample_rate_hz

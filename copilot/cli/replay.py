@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 import msgspec
@@ -95,7 +95,7 @@ def _speakers(recording: Recording, channels: str | None) -> tuple[Speaker, ...]
 def _play_at_speed(
     call: Call, script: Iterable[tuple[float, CallEvent]], suite: Suite, settings: Settings
 ) -> Iterator[Publish]:
-    def transcribe(job: DecodeJob, samples: object) -> Hypothesis:
+    def transcribe(job: DecodeJob, samples: Any) -> Hypothesis:
         request = AsrRequest(
             samples=samples, language=job.language, prompt=job.prompt, hotwords=job.hotwords, kind=job.kind
         )

@@ -11,7 +11,8 @@ import structlog
 
 from copilot.errors import CopilotError
 from copilot.review.page import render_html
-from copilot.review.report import Report, make_report
+from copilot.review.model import Report
+from copilot.review.report import make_report
 from copilot.store.journal import JOURNAL_FILE, read_journal
 from copilot.store.recording import decode_entry, write_recording
 from copilot.store.seal import seal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from starlette.requests import Request
@@ -15,14 +15,15 @@ from copilot import __version__
 from copilot.access.policy import Action, Actor, can, require
 from copilot.errors import NotFoundError, UsageError
 from copilot.review.page import render_html
-from copilot.review.report import Report
+from copilot.review.model import Report
 from copilot.server.aftermath import stored_messages
 from copilot.server.doors import identify
 from copilot.server.service import Service
-from copilot.store.database import CallFilter, CallRow
+from copilot.store.rows import CallFilter, CallRow
 from copilot.wire import messages as wire
 
 MOST_ROWS = 200
+LANGUAGES: dict[str, Literal["en", "zh"]] = {"en": "en", "zh": "zh"}
 AUDIO_FILE = "audio.flac"
 CARD_MESSAGES = (wire.CardRaised, wire.CardUpdated, wire.CardClosed, wire.CardSuppressed)
 
@@ -48,10 +49,7 @@ async def _call(request: Request, action: Action = "call.read") -> tuple[Actor, 
     actor, service, call_id = actor_of(request), service_of(request), request.path_params["call_id"]
     resource = await service.resource(call_id)
     require(actor, action, resource)
-    row = await asyncio.to_thread(service.store.call, call_id)
-    if row is None:
-        raise NotFoundError("call.unknown", f"there is no call {call_id}")
-    return actor, row
+    return actor, await asyncio.to_thread(service.store.call, call_id)
 
 
 async def list_calls(request: Request) -> Response:
@@ -59,12 +57,18 @@ async def list_calls(request: Request) -> Response:
     actor, query = actor_of(request), request.query_params
     if actor.role == "ingest":
         require(actor, "call.read")
-    rep_id = actor.subject if actor.role == "rep" else query.get("rep_id") or None
-    wanted = CallFilter(rep_id=rep_id, state=query.get("state") or None, text=query.get("text") or None)
+    try:
+        wanted = msgspec.convert(
+            {name: query[name] for name in ("rep_id", "state", "since", "until", "text") if query.get(name)}, CallFilter
+        )
+    except msgspec.ValidationError as error:
+        raise UsageError("request.invalid", str(error)) from error
+    if actor.role == "rep":
+        wanted = msgspec.structs.replace(wanted, rep_id=actor.subject)
     page = await asyncio.to_thread(
-        service_of(request).store.calls, wanted, _limit(query.get("limit")), query.get("cursor") or None
+        service_of(request).store.calls, wanted, limit=_limit(query.get("limit")), cursor=query.get("cursor", "")
     )
-    return reply({"calls": [_public(row) for row in page.rows], "next_cursor": page.next_cursor})
+    return reply({"calls": [_public(row) for row in page.calls], "next_cursor": page.next_cursor})
 
 
 async def get_call(request: Request) -> Response:
@@ -99,8 +103,8 @@ async def get_events(request: Request) -> Response:
     _, row = await _call(request)
     after = _number(request.query_params.get("after"), "after", 0)
     limit = _number(request.query_params.get("limit"), "limit", 5_000)
-    rows = await asyncio.to_thread(service_of(request).store.events, row.call_id, after, limit)
-    return reply([msgspec.Raw(body) for _, body in rows])
+    bodies = await asyncio.to_thread(service_of(request).store.events, row.call_id, after, limit)
+    return reply([msgspec.Raw(body) for body in bodies])
 
 
 async def get_report(request: Request) -> Response:
@@ -116,7 +120,7 @@ async def get_report_page(request: Request) -> Response:
     language = request.query_params.get("lang")
     page = render_html(
         report,
-        language=language if language in ("en", "zh") else report.call.language,  # type: ignore[arg-type]
+        language=LANGUAGES.get(language or "", report.call.language),
         audio_url=f"/v1/calls/{row.call_id}/audio",
     )
     return HTMLResponse(page)
@@ -182,8 +186,7 @@ async def get_status(request: Request) -> Response:
 
 def _public(row: CallRow) -> dict[str, Any]:
     """A call without what concerns only this machine."""
-    hidden = ("folder", "started_by")
-    return {key: value for key, value in msgspec.to_builtins(row).items() if key not in hidden}
+    return {key: value for key, value in msgspec.to_builtins(row).items() if key != "folder"}
 
 
 def _limit(text: str | None) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
+from copilot.bus import call_topic
 from copilot.access.policy import Actor, Resource, require
 from copilot.call.call import Call
 from copilot.call.outbox import rfc3339
@@ -20,7 +21,7 @@ from copilot.server.aftermath import conclude
 from copilot.server.drive import Driver
 from copilot.server.header import Header
 from copilot.server.live_call import Kept, LiveCall
-from copilot.store.database import CallRow
+from copilot.store.rows import CallRow
 from copilot.wire.messages import CallHeader, CallStart, Resume
 
 if TYPE_CHECKING:
@@ -51,9 +52,9 @@ class LiveCalls:
         """Raise ``service.full`` or ``service.draining`` when no further call can be taken."""
         limit = self._service.settings.server.max_calls
         if self.draining:
-            raise CopilotError("service.draining", "this node is going down", hint="Try another node.")
+            raise CopilotError("server.draining", "this node is going down", hint="Try another node.")
         if len(self._live) >= limit:
-            raise CopilotError("service.full", f"{limit} calls are on, this node takes no more", hint="Try again soon.")
+            raise CopilotError("server.capacity", f"{limit} calls are on, this node takes no more", hint="Try again soon.")
 
     async def start(self, start: CallStart, actor: Actor) -> LiveCall:
         """Begin a new call. Raises CopilotError when it may not, cannot, or names an unknown playbook."""
@@ -79,7 +80,7 @@ class LiveCalls:
         folder = await asyncio.to_thread(self._service.layout.create, info.call_id, info.started_at)
         header = Header(info=info, playbook=playbook, started_by=actor.subject, resume_token=secrets.token_urlsafe(18))
         await asyncio.to_thread(self._service.write_header, folder, header)
-        await asyncio.to_thread(self._service.store.create_call, CallRow.of(info, str(folder), actor.subject))
+        await asyncio.to_thread(self._service.store.create_call, _row(info, folder))
         self.check_capacity()
         return self._run(Call(info, setup), header, pending=None, elapsed=0.0)
 
@@ -87,7 +88,7 @@ class LiveCalls:
         """Find the call a client wants to go on with. Raises 4404 or 4410 errors, or ``auth.resume``."""
         live = self._live.get(resume.call_id)
         if live is None or live.ending:
-            raise RemoteProtocolError("call.resume_expired", "the call is over or is not on this node", close_code=4410)
+            raise RemoteProtocolError("resume.expired", "the call is over or is not on this node", close_code=4410)
         if not hmac.compare_digest(live.header.resume_token, resume.resume_token):
             raise AccessError("auth.resume", "the resume token does not belong to this call")
         return live
@@ -170,7 +171,7 @@ class LiveCalls:
             forward.cancel()
             await asyncio.to_thread(live.close_journal)
             self._live.pop(live.info.call_id, None)
-            self._service.bus.forget(f"call:{live.info.call_id}")
+            self._service.bus.forget(call_topic(live.info.call_id))
 
 
 def _where(error: BaseException) -> str:
@@ -179,3 +180,9 @@ def _where(error: BaseException) -> str:
     while trace and trace.tb_next:
         trace = trace.tb_next
     return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+
+
+def _row(info: CallInfo, folder: str) -> CallRow:
+    """A new call as the list of calls shows it."""
+    facts = {name: getattr(info, name) for name in info.__struct_fields__}
+    return CallRow(**facts, folder=folder)

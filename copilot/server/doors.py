@@ -45,7 +45,7 @@ def status_of(error: CopilotError) -> int:
         return error.status
     if isinstance(error, NotFoundError):
         return 404
-    if error.code in ("service.full", "service.draining", "storage.full"):
+    if error.code in ("server.capacity", "server.draining", "storage.full"):
         return 503
     if isinstance(error, StorageError):
         return 507

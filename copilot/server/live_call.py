@@ -10,12 +10,12 @@ import msgspec
 import structlog
 
 from copilot.access.policy import Resource
-from copilot.bus.base import Bus
+from copilot.bus import Bus, call_topic
 from copilot.errors import StorageError
 from copilot.events import AudioMissed, AudioReceived, CallEvent, CallInfo, HungUp, Publish
 from copilot.server.drive import Driver
 from copilot.server.header import Header
-from copilot.store.base import Store
+from copilot.store.rows import Sessions
 from copilot.store.journal import JournalHandle
 from copilot.store.recording import encode_entry
 from copilot.wire.messages import AnyCallMessage, CallMessage
@@ -35,7 +35,7 @@ class Kept:
         info: CallInfo,
         *,
         journal: JournalHandle,
-        store: Store,
+        store: Sessions,
         bus: Bus,
         block_bytes: int,
         watch: Callable[[CallMessage], None],
@@ -66,7 +66,7 @@ class Kept:
 
     async def forward(self) -> None:
         """Put messages on the bus in order, until ``close``."""
-        topic = f"call:{self._call_id}"
+        topic = call_topic(self._call_id)
         while (effect := await self._outgoing.get()) is not None:
             await self._bus.publish(topic, effect.seq, bytes(effect.message))
 

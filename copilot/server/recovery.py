@@ -83,7 +83,10 @@ async def recover(service: Service) -> None:
             await asyncio.to_thread(service.store.update_call, row.call_id, state="interrupted", reason=error.code)
             continue
         if call.is_finished:
-            continue  # only its report is missing; the leftovers are concluded later
+            service.leftovers.append(header)  # only its report is missing
+            continue
+        for message in await asyncio.to_thread(stored_messages, service, row.call_id):
+            service.floor.observe(message)
         service.calls.adopt(call, header, pending=pending, elapsed=max(now, _elapsed(service, header)))
         log.info("call.recovered", call_id=row.call_id, position_ms=call.position_ms)
 
@@ -107,7 +110,6 @@ def _replay_now(service: Service, header: Header, call: Call) -> tuple[Call, lis
                 service.store.append_event(
                     header.info.call_id, effect.seq, effect.type, call.position_ms, bytes(effect.message)
                 )
-                service.floor_seen(effect)
     return call, unanswered.effects, now
 
 

@@ -18,7 +18,7 @@ from copilot.server.service import Service
 from copilot.server.viewing import follow
 from copilot.wire.messages import VERSION, AudioAck, CallStarted, Limits
 
-IDLE = RemoteProtocolError("audio.idle", "no audio for too long", close_code=4408, hint="Pause the call, or end it.")
+IDLE = RemoteProtocolError("call.idle", "no audio for too long", close_code=4408, hint="Pause the call, or end it.")
 SUPERSEDED = RemoteProtocolError("call.superseded", "another connection has taken over this call", close_code=4409)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from copilot.access.policy import Actor, Resource, require
+from copilot.access.policy import Action, Actor, Resource, require
 from copilot.errors import CopilotError, RemoteProtocolError
 from copilot.ingress.commands import as_event
 from copilot.server.connection import Connection
@@ -104,7 +104,7 @@ class CallViewer(Viewer):
         try:
             if event is None:
                 raise RemoteProtocolError("protocol.not_here", f"{type(command).__name__} means nothing here")
-            action = "supervisor.send" if isinstance(command, SupervisorSend) else "call.command"
+            action: Action = "supervisor.send" if isinstance(command, SupervisorSend) else "call.command"
             require(self._actor, action, self._resource)
             if live is None:
                 raise RemoteProtocolError("call.over", "the call is over, or lives on another node")

@@ -1,0 +1,96 @@
+"""``copilot calls``: stored calls, read beside a running server without disturbing it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import msgspec
+from rich.table import Table
+
+from copilot.cli.main import settings_of
+from copilot.cli.output import emit, emit_raw, people
+from copilot.cli.screen import Screen, clock
+from copilot.config import Settings
+from copilot.errors import UsageError
+from copilot.store.database import Store
+from copilot.store.layout import Layout
+from copilot.store.open import open_store
+from copilot.store.rows import CallFilter
+from copilot.wire.codec import decode_call_message
+
+
+@contextmanager
+def stored(settings: Settings) -> Iterator[tuple[Store, Layout]]:
+    """The sessions of this machine."""
+    layout = Layout(settings.store)
+    store = open_store(settings.store)
+    try:
+        yield store, layout
+    finally:
+        store.close()
+
+
+@click.group()
+def calls() -> None:
+    """List, show and export stored calls."""
+
+
+@calls.command("list")
+@click.option("--rep", default="", help="Only calls of this rep.")
+@click.option("--state", type=click.Choice(["live", "ended", "interrupted"]), help="Only calls in this state.")
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON line per call.")
+@click.pass_context
+def list_command(context: click.Context, rep: str, state: str | None, limit: int, as_json: bool) -> None:
+    """Newest calls first."""
+    with stored(settings_of(context)) as (store, _):
+        rows = store.calls(CallFilter(rep_id=rep, state=state or ""), limit=limit).calls  # type: ignore[arg-type]
+    if as_json:
+        for row in rows:
+            emit(row)
+        return
+    table = Table("call", "started", "rep", "playbook", "state", "length", "cards", box=None)
+    for row in rows:
+        cards = str(row.summary.get("cards_raised", ""))
+        started = row.started_at[:16].replace("T", " ")
+        table.add_row(row.call_id, started, row.rep_id, row.playbook_id, row.state, clock(row.duration_ms), cards)
+    people.print(table)
+    people.print(f"{len(rows)} calls")
+
+
+@calls.command("show")
+@click.argument("call_id")
+@click.option("--json", "as_json", is_flag=True, help="The event log, one wire message per line.")
+@click.pass_context
+def show_command(context: click.Context, call_id: str, as_json: bool) -> None:
+    """What happened on a call."""
+    with stored(settings_of(context)) as (store, _):
+        store.call(call_id)
+        bodies = store.events(call_id)
+    screen = Screen(people)
+    for body in bodies:
+        if as_json:
+            emit_raw(body)
+        elif message := decode_call_message(body):
+            screen.show(message)
+
+
+@calls.command("export")
+@click.argument("call_id")
+@click.option("--to", "target", type=click.Path(file_okay=False, path_type=Path), required=True, help="A new folder.")
+@click.pass_context
+def export_command(context: click.Context, call_id: str, target: Path) -> None:
+    """Copy everything kept of a call: audio, recording, report, event log, facts."""
+    with stored(settings_of(context)) as (store, layout):
+        row = store.call(call_id)
+        bodies = store.events(call_id)
+        if target.exists():
+            raise UsageError("calls.export_exists", f"{target} exists already", hint="Name a folder that does not.")
+        shutil.copytree(layout.path(row.folder), target)
+    (target / "events.jsonl").write_bytes(b"".join(body + b"\n" for body in bodies))
+    (target / "facts.json").write_bytes(msgspec.json.format(msgspec.json.encode(row)))
+    emit({"call_id": call_id, "folder": str(target), "files": sorted(path.name for path in target.iterdir())})

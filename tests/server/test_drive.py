@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import numpy as np
+
+from copilot.call.call import Call, CallSetup
+from copilot.call.recording import encode_effects, replay
+from copilot.clock import SystemClock
+from copilot.errors import StorageError
+from copilot.events import AudioReceived, CardAcked, Decoded, HungUp, Publish, TextReceived
+from copilot.playbook.compile import compile_playbook
+from copilot.playbook.load import parse_playbook
+from copilot.server.drive import Driver
+from copilot.signals.listener import prepare
+from tests.call.rig import LoudIsSpeech, Reader, info, setup, talk
+
+
+class Ledgers:
+    """Keeps everything in lists; refuses to record when the disk is ``full``."""
+
+    def __init__(self) -> None:
+        self.entries: list = []
+        self.published: list[Publish] = []
+        self.full = False
+
+    def record(self, now: float, event: object) -> None:
+        if self.full:
+            raise StorageError("storage.full", "no room")
+        self.entries.append((now, event))
+
+    def publish(self, effect: Publish, pos_ms: int) -> None:
+        self.published.append(effect)
+
+
+class Threaded:
+    """A recogniser that answers from another thread."""
+
+    def __init__(self, lines: dict[int, list[str]]) -> None:
+        self._read = Reader(lines)
+        self.cancelled: list[int] = []
+
+    def submit(self, job, samples, on_done) -> None:
+        answer = Decoded(job_id=job.job_id, hypothesis=self._read(job, samples))
+        threading.Thread(target=on_done, args=(answer,)).start()
+
+    def cancel(self, job_id: int) -> None:
+        self.cancelled.append(job_id)
+
+
+def driver(lines: dict[int, list[str]], ledgers: Ledgers) -> Driver:
+    clock = SystemClock()
+    return Driver(
+        Call(info(), setup()),
+        clock=clock,
+        origin=clock.now(),
+        scorers=[LoudIsSpeech(), LoudIsSpeech()],
+        recogniser=Threaded(lines),
+        encode=lambda texts: b"",
+        ledgers=ledgers,
+    )
+
+
+async def feed(machine: Driver, script: list) -> None:
+    running = asyncio.create_task(machine.run())
+    for _, event in script:
+        await machine.put(event)
+    await running
+
+
+async def test_a_driven_call_is_recorded_so_that_it_replays_exactly():
+    ledgers = Ledgers()
+    machine = driver({1: ["that is too expensive"]}, ledgers)
+    await feed(machine, list(talk([(0.5, None), (2, 1), (1, None)])))
+    assert machine.finish_reason == "completed"
+    replayed = [effect for _, effects in replay(info(), setup(), ledgers.entries) for effect in effects]
+    again = [effect for effect in replayed if isinstance(effect, Publish)]
+    assert encode_effects(again) == encode_effects(ledgers.published)
+    assert any(effect.type == "card.raised" for effect in again)
+
+
+async def test_what_the_call_refuses_is_not_recorded_and_harms_nothing():
+    ledgers = Ledgers()
+    machine = driver({}, ledgers)
+    await feed(machine, [(0, CardAcked(card_id="nonsense", action="used")), (0, HungUp())])
+    assert ledgers.published[-1].type == "call.ended"
+    assert not any(isinstance(event, CardAcked) for _, event in ledgers.entries)
+
+
+async def test_a_full_disk_is_said_once_and_the_call_goes_on():
+    ledgers = Ledgers()
+    ledgers.full = True
+    machine = driver({}, ledgers)
+    await feed(machine, [(0, AudioReceived(offset=0, payload=bytes(320))) for _ in range(3)] + [(0, HungUp())])
+    types = [effect.type for effect in ledgers.published]
+    assert types.count("service.degraded") == 1
+    assert types[-1] == "call.ended"
+
+
+async def test_events_after_the_end_are_ignored():
+    machine = driver({}, Ledgers())
+    await feed(machine, [(0, HungUp())])
+    await machine.put(HungUp())
+    machine.answer(Decoded(job_id=1))
+    await asyncio.sleep(0)
+    assert machine.finished.is_set()
+
+
+async def test_a_failing_encoder_only_costs_the_meaning():
+    text = """
+schema: 1
+id: small
+version: 1.0.0
+title: Small
+language: en
+stages: [{id: opening, title: Opening}]
+signals: [{id: hi, when: {examples: {like: [hello there]}}}]
+"""
+    plan = compile_playbook(parse_playbook(text))
+    prepared = prepare(plan, lambda texts: np.eye(len(texts), 512, dtype=np.float32))
+    ledgers = Ledgers()
+    clock = SystemClock()
+
+    def broken(texts: tuple[str, ...]) -> bytes:
+        raise RuntimeError("no encoder today")
+
+    machine = Driver(
+        Call(info(kind="chat"), CallSetup(plan=plan, prepared=prepared)),
+        clock=clock,
+        origin=clock.now(),
+        scorers=[],
+        recogniser=Threaded({}),
+        encode=broken,
+        ledgers=ledgers,
+    )
+    line = TextReceived(speaker="rep", text="hello there", start_ms=0, end_ms=500)
+    await feed(machine, [(0, line), (0, HungUp())])
+    assert [effect.type for effect in ledgers.published][-1] == "call.ended"
+    assert "transcript.final" in [effect.type for effect in ledgers.published]
