@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count, pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copilot.cues.arbiter import Arbiter, Request, Ruling, Show, Supersede, Withhold
@@ -315,6 +315,7 @@ def live(room: Room, acts) -> dict[str, Cue]:
     return asked
 
 
+@settings(deadline=None)
 @given(ATTENTION, ACTS)
 def test_the_budget_holds_for_any_stream(attention, acts):
     room = Room(**attention)

@@ -41,6 +41,17 @@ class TestRaising:
             ledger=Ledger(phrase_end=2_050, recognised=2_900, matched=3_000, decided=3_000, sent=3_000),
         )
 
+    def test_no_time_in_the_ledger_is_before_the_one_before(self):
+        desk = Desk(PRICE)
+        timing = Timing(phrase_end=3_400, recognised=3_200)
+        desk._add(desk.cues.observe(heard("price", 3_000), desk.at(3.0), timing)).render(3.0, "c1").ack(
+            3.1, "c1", "used"
+        )
+        (ledger, *_) = (card.ledger for _, _, card in desk.log[::-1])
+        assert ledger == Ledger(
+            phrase_end=3_400, recognised=3_400, matched=3_400, decided=3_400, sent=3_400, rendered=3_400, acked=3_400
+        )
+
     def test_a_card_from_silence_has_no_words_and_its_phrase_ends_now(self):
         never = cue("notice", Trigger(absence=Absence(of=Trigger(signal="notice"), within_s=30)))
         (_, _, card) = Desk(never).wait(40).log[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copilot.cues.expression import Condition
@@ -439,6 +439,7 @@ FACTS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(TRIGGERS, st.lists(st.tuples(st.integers(0, 60_000), FACTS), max_size=20))
 def test_deadlines_always_move_on(trigger, script):
     scene = Scene(first_stage="opening", context={})

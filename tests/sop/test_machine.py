@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copilot.errors import NotFoundError
@@ -352,11 +352,13 @@ def states_after(signals: list[Signal], ticks: set[int]) -> tuple[dict[str, Step
     return machine.states, machine.stage
 
 
+@settings(deadline=None)
 @given(SPEECH, st.sets(TIMES, max_size=10))
 def test_when_it_is_looked_at_changes_nothing_in_the_end(signals, ticks):
     assert states_after(signals, ticks) == states_after(signals, set())
 
 
+@settings(deadline=None)
 @given(
     SPEECH, st.lists(st.tuples(TIMES, st.sampled_from(["tick", "waive", "hand"]), st.sampled_from(STEPS)), max_size=15)
 )
