@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+import msgspec
+
 from copilot.events import Evidence
 from copilot.playbook.model import Playbook
 from copilot.review import metrics, turns
@@ -232,11 +234,11 @@ def _pace(story: Story, measures: dict[str, Measure]) -> Iterator[Finding]:
     if measure.attention == "none":
         return
     language = "zh" if measure.unit == "chars_per_min" else "en"
-    limit = metrics.SPEECH_RATE_AMBER[language]
+    limit = msgspec.structs.replace(measure, value=metrics.SPEECH_RATE_AMBER[language])
     window = metrics.fastest_window(story.lines, language)
     values: dict[str, Text | str] = {
         "value": Text(en=amount(measure, "en"), zh=amount(measure, "zh")),
-        "limit": str(limit),
+        "limit": Text(en=amount(limit, "en"), zh=amount(limit, "zh")),
     }
     evidence = [whole(line) for line in window]
     yield _finding("pace", "", "low", evidence, values=values)

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Literal
 from urllib.parse import urlsplit
 
+from copilot.review.chart import card_tone
 from copilot.review.markdown import render_markdown
 from copilot.review.model import Measure, Report
 from copilot.review.sections import DASH, SECTIONS
@@ -106,7 +107,7 @@ def _level(view: View) -> str:
 def _tiles(view: View) -> str:
     report = view.report
     shown = [card for card in report.cards if card.state != "suppressed"]
-    followed = sum(card.outcome == "adhered" or card.state == "acked" for card in shown)
+    followed = sum(card_tone(card) == "ok" for card in shown)
     ratio = report.talk.measures["talk_ratio"]
     tiles = [
         _tile(view, "coverage", amount(report.procedure.coverage, view.language), _source(report.procedure.coverage)),

@@ -119,5 +119,6 @@ footer{color:var(--soft);font-size:12.5px;text-align:center}
 --rep:#1d4fc4;--cus:#8a4208;--ok:#115c39;--okbg:#fff;--warn:#6e4600;--warnbg:#fff;--bad:#8f1d17;--badbg:#fff;
 --mute:#444;--mutebg:#fff;--accent:#26368f}body{font-size:11pt}main{max-width:none;padding:0}
 section,header{border:0;border-top:1px solid #ccc;border-radius:0;padding:14px 0;margin:0}audio{display:none}
+details::details-content{content-visibility:visible;display:block}
 .finding,.rows>li,tr,.line{break-inside:avoid}h2{break-after:avoid}.chip{border:1px solid currentColor}}
 """

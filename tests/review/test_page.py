@@ -127,6 +127,11 @@ def test_the_name_of_a_stage_too_short_to_hold_it_is_left_to_its_tooltip():
     assert text.count('class="stagename"') == 1
 
 
+def test_a_card_used_but_not_acted_on_is_not_counted_as_acted_on():
+    assert "0 acted on" in page("solar")
+    assert "1 acted on" in page("gym")
+
+
 def test_held_back_cards_and_long_evidence_fold_away():
     assert "Held back (2)" in page("solar")
     assert re.search(r"<summary>\+ \d+</summary>", page("solar"))
