@@ -197,7 +197,7 @@ def _talk_ratio(story: Story, measures: dict[str, Measure]) -> Iterator[Finding]
     evidence = sorted((whole(line) for line in longest), key=lambda item: item.start_ms)
     severity: Severity = "high" if measure.attention == "red" else "medium"
     span = Span(start_ms=0, end_ms=story.duration_ms)
-    yield _finding("talk_ratio", "", severity, evidence, span=span, values={"value": amount(measure, "en")})
+    yield _finding("talk_ratio", "", severity, evidence, span=span, values={"value": f"{measure.value:.1%}"})
 
 
 def _monologues(story: Story) -> Iterator[Finding]:
