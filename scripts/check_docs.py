@@ -1,12 +1,14 @@
-"""Every relative link in the documentation leads somewhere; every lock is free of index addresses."""
+"""Links in the documentation lead somewhere, locks hold no addresses, every dependency says what it is for."""
 
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s#]+)(?:#[^)]*)?\)")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+LIBRARIES = "docs/decisions/0001-libraries.md"
 OUTSIDE = ("http://", "https://", "mailto:")
 SKIPPED = {"node_modules", ".venv", ".tools"}
 
@@ -24,9 +26,22 @@ def addressed_locks() -> list[Path]:
     return [path for path in sorted(ROOT.glob("requirements/*.txt")) if "://" in path.read_text(encoding="utf-8")]
 
 
+def unexplained_dependencies() -> list[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = [
+        project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"].values(),
+        *project["dependency-groups"].values(),
+    ]
+    names = {re.split(r"[^\w-]", requirement, maxsplit=1)[0] for group in groups for requirement in group}
+    explained = (ROOT / LIBRARIES).read_text(encoding="utf-8")
+    return sorted(name for name in names if f"`{name}`" not in explained)
+
+
 def main() -> int:
     complaints = [f"{page.relative_to(ROOT)}: no such file: {link}" for page in pages() for link in broken_links(page)]
     complaints += [f"{lock.relative_to(ROOT)}: holds an address" for lock in addressed_locks()]
+    complaints += [f"{LIBRARIES}: does not say what {name} is for" for name in unexplained_dependencies()]
     for complaint in complaints:
         print(complaint, file=sys.stderr)
     return bool(complaints)

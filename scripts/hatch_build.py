@@ -1,11 +1,16 @@
-"""Lets a wheel carry ``models/manifest.toml``; an editable install reads the checkout's."""
+"""What a wheel carries besides the package: the model manifest and the demo call. A checkout reads them in place."""
 
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+CARRIED = {
+    "models/manifest.toml": "copilot/engines/manifest.toml",
+    "tests/data/en_dev_03_solar.flac": "copilot/data/en_dev_03_solar.flac",
+}
 
-class ManifestHook(BuildHookInterface):  # type: ignore[type-arg]
+
+class CarryHook(BuildHookInterface):  # type: ignore[type-arg]
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if version != "editable":
-            build_data["force_include"]["models/manifest.toml"] = "copilot/engines/manifest.toml"
+            build_data["force_include"].update(CARRIED)
