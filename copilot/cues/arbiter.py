@@ -69,9 +69,10 @@ class Withhold(Frozen, frozen=True, kw_only=True):
 
 
 class Supersede(Frozen, frozen=True, kw_only=True):
-    """A visible card makes room for a more important one."""
+    """A visible card makes room: for one of its group, or for a more important one."""
 
     card_id: str
+    reason: Literal["group", "priority"]
 
 
 Ruling = Show | Withhold | Supersede
@@ -227,8 +228,9 @@ class Arbiter:
         victim = self._victim(request)
         rulings: list[Ruling] = []
         if victim:
+            reason: Literal["group", "priority"] = "group" if self._rivals(request) else "priority"
             del self._visible[victim.card_id]
-            rulings.append(Supersede(card_id=victim.card_id))
+            rulings.append(Supersede(card_id=victim.card_id, reason=reason))
         self._visible[request.card_id] = request
         self._shown_at.append(now)
         self._last_shown[request.cue.id] = now

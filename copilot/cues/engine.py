@@ -18,7 +18,7 @@ __all__ = ["SNOOZE_S", "CardChange", "Cues"]
 
 SNOOZE_S = 30.0
 """How long a snoozed card stays away."""
-SETTLED: tuple[StepState, ...] = ("done", "done_late", "waived", "skipped")
+SETTLED: tuple[StepState, ...] = ("done", "done_late", "waived")
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Cues:
         changes: list[CardChange] = []
         for ruling in rulings:
             if isinstance(ruling, Supersede):
-                changes.append(self._deck.close(ruling.card_id, "superseded", "superseded", moment))
+                changes.append(self._deck.close(ruling.card_id, "superseded", ruling.reason, moment))
                 continue
             entry = self._deck[ruling.card_id]
             if isinstance(ruling, Show):

@@ -113,7 +113,7 @@ class TestEnding:
         desk = Desk(handled, PRICE, grace_s=0).speaks(0, True).hear(1, "price").hear(2, "handled")
         assert (2, "suppressed", "price", "moment_passed") in desk.story
 
-    @pytest.mark.parametrize("state", ["done", "done_late", "waived", "skipped"])
+    @pytest.mark.parametrize("state", ["done", "done_late", "waived"])
     def test_a_late_step_that_is_settled_needs_no_card(self, state):
         late = cue("late", Trigger(event=EventTest(is_="step_overdue", step="x")))
         desk = (
@@ -126,7 +126,11 @@ class TestEnding:
 
     def test_a_better_card_supersedes_it(self):
         desk = Desk(PRICE, cue("risk", priority=90), max_visible=1).hear(1, "price").hear(6, "risk")
-        assert desk.story[1:] == [(6, "closed", "price", "superseded: superseded"), (6, "raised", "risk", "c2")]
+        assert desk.story[1:] == [(6, "closed", "price", "superseded: priority"), (6, "raised", "risk", "c2")]
+
+    def test_a_newer_card_of_its_group_supersedes_it(self):
+        desk = Desk(cue("price", group="g"), cue("trust", group="g")).hear(1, "price").hear(6, "trust")
+        assert desk.story[1:] == [(6, "closed", "price", "superseded: group"), (6, "raised", "trust", "c2")]
 
     def test_its_place_is_free_when_it_ends(self):
         desk = Desk(PRICE, cue("trust"), max_visible=1, hold_s=6).hear(1, "price").hear(22, "trust").wait(30)
