@@ -114,6 +114,7 @@ export class Link {
 
   /** Leave for good. */
   close(code = CLOSED_BY_US, reason = ""): void {
+    if (this.status.state === "closed") return;
     this.drop();
     this.report("closed", { code, reason });
   }

@@ -8,7 +8,7 @@ import type { CallMessage } from "copilot-client";
 import type { Plugin } from "vite";
 import { WebSocketServer, type WebSocket } from "ws";
 
-import { EN, ending, play, ZH, type Script } from "./script";
+import { EN, ending, play, ZH, type Script } from "./script.ts";
 
 export const CSP =
   "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'";
@@ -58,12 +58,12 @@ function answer(request: IncomingMessage, response: ServerResponse): boolean {
   if (!rest) return json(summary(found.script, id!, found.isEnded ? "ended" : "live", 1));
   if (rest === "events-log") return json(logOf(id!).filter((message) => message.seq > Number(url.searchParams.get("after") ?? 0)));
   if (rest === "report") return json(JSON.parse(readFileSync(new URL(`./report-${found.script.language}.json`, import.meta.url), "utf8")));
-  if (rest === "audio") return audio(response);
+  if (rest === "audio") return audio(request, response);
   return json({ error: { code: "not_found", message: "not here" } }, 404);
 }
 
 /** Ninety seconds of a faint tone, so that the player has something to play. */
-function audio(response: ServerResponse): true {
+function audio(request: IncomingMessage, response: ServerResponse): true {
   const rate = 8000;
   const samples = rate * 84;
   const wav = Buffer.alloc(44 + samples * 2);
@@ -80,7 +80,14 @@ function audio(response: ServerResponse): true {
   wav.write("data", 36);
   wav.writeUInt32LE(samples * 2, 40);
   for (let at = 0; at < samples; at += 1) wav.writeInt16LE(Math.round(300 * Math.sin(at / 6)), 44 + at * 2);
-  response.writeHead(200, { "Content-Type": "audio/wav", "Content-Length": wav.length }).end(wav);
+  const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
+  response.writeHead(request.headers.range ? 206 : 200, {
+    "Content-Type": "audio/wav",
+    "Accept-Ranges": "bytes",
+    "Content-Range": `bytes ${from}-${wav.length - 1}/${wav.length}`,
+    "Content-Length": wav.length - from,
+  });
+  response.end(wav.subarray(from));
   return true;
 }
 

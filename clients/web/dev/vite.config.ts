@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 
 import { mergeConfig } from "vite";
 
-import base from "../vite.config";
-import { mock } from "./mock";
+import base from "../vite.config.ts";
+import { mock } from "./mock.ts";
 
 export default mergeConfig(base, { root: fileURLToPath(new URL("..", import.meta.url)), plugins: [mock()], preview: { host: "127.0.0.1", port: 4173 } });

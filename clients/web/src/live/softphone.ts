@@ -68,7 +68,7 @@ export function useSoftphone() {
       },
       onStatus: (next) => {
         status.value = next;
-        if (next.state === "closed" && phase.value !== "ended") finish();
+        if (next.state === "closed" && stream) finish();
       },
     });
   }
@@ -99,12 +99,11 @@ export function useSoftphone() {
   }
 
   function finish(): void {
-    void capture?.close();
-    capture = null;
-    stream?.close();
-    stream = null;
-    levels.value = [0, 0];
     phase.value = callId.value ? "ended" : "idle";
+    levels.value = [0, 0];
+    void capture?.close();
+    stream?.close();
+    capture = stream = null;
   }
 
   function reset(): void {
