@@ -81,6 +81,8 @@ class Server:
         self.paths = []
         self.headers = []
         self.acks = True
+        self.asides = []
+        """Messages said once, right after ``call.started``."""
         self.replay_skips = 0
         self.persist_every = 3
 
@@ -88,6 +90,10 @@ class Server:
         self._server = await serve(self._handle, "127.0.0.1", 0, process_request=self._admit, ping_interval=None)
         self.url = f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
+
+    @property
+    def sockets(self):
+        return self._server.connections
 
     async def __aexit__(self, *_):
         self._server.close(close_connections=True)
@@ -182,6 +188,8 @@ class Connection:
             server_time="",
         )
         await self.act(session, session.started(reply, call.media, paused=call.is_paused), tasks)
+        while self.server.asides:
+            await self.send(self.server.asides.pop(0))
         self.teller = tasks.create_task(self.tell_quietly(call, last_seq))
 
     async def deliver(self, event) -> None:

@@ -4,6 +4,7 @@ from random import Random
 import pytest
 from copilot_client import Backoff, ProtocolError, UnknownEvent, messages
 from copilot_client.base import Decoder
+from copilot_client.inbox import Inbox, MissedEvents
 from copilot_client.protocol import RETRY_CLOSE_CODES, audio_frame, socket_url
 from copilot_client.ring import Ring
 from hypothesis import given
@@ -32,6 +33,24 @@ def test_a_nested_event_is_decoded_into_its_classes():
     assert (event.ledger.sent, event.ledger.rendered) == (5, None)
     silent = DECODER.decode(encode(wire.CardRaised(card=view, caused_by=None, ledger=ledger, **STAMP)))
     assert silent.caused_by is None
+
+
+def test_an_inbox_keeps_each_event_once_and_in_order():
+    def event(seq):
+        return messages.MarkSet(seq=seq, call_id="c", pos_ms=0, emitted_at="", label="", set_by="")
+
+    inbox = Inbox(10, after=4)
+    for seq in (3, 5, 5, 6, 4):
+        inbox.put(event(seq))
+    with pytest.raises(MissedEvents):
+        inbox.put(event(8))
+    inbox.put(event(7))
+    with pytest.raises(MissedEvents):
+        inbox.put(event(9))
+    with pytest.raises(ProtocolError, match="event 8 is missing"):
+        inbox.put(event(9))
+    assert [inbox.take().seq for _ in range(3)] == [5, 6, 7]
+    assert inbox.take() is None
 
 
 def test_every_message_a_server_sends_has_its_class():

@@ -22,7 +22,7 @@ from miniature import Server, unknown_call
 
 from copilot.errors import AccessError
 from copilot.events import HungUp
-from copilot.wire.messages import MetricMessage
+from copilot.wire.messages import AudioNack, Draining, Error, FloorSnapshot, MetricMessage
 
 QUICK = Backoff(first_s=0.001, cap_s=0.002, give_up_after_s=5.0)
 
@@ -279,6 +279,43 @@ async def test_an_event_missing_for_good_is_raised():
             await collect(call)
         with pytest.raises(ProtocolError):
             await call.__aexit__(None, None, None)
+
+
+async def test_what_a_server_says_aside_is_heeded():
+    async with Server() as server:
+        server.asides = [AudioNack(offset=0, samples=1), Draining(reconnect_after_ms=1), Error(code="a.b", message="c")]
+        _, events = await run(server, total=300)
+        assert_complete(server, events, 300)
+
+
+async def test_a_message_that_belongs_elsewhere_is_raised():
+    async with Server() as server:
+        server.asides = [FloorSnapshot(calls=())]
+        call = await connect(server.url, options=options()).__aenter__()
+        with pytest.raises(ProtocolError, match=r"floor\.snapshot"):
+            await collect(call)
+
+
+async def test_a_server_may_go_down_and_come_back():
+    async with Server() as server:
+        call = await connect(server.url, options=options()).__aenter__()
+        await call.send_audio(samples(10))
+        for socket in list(server.sockets):
+            await socket.close(1001)
+        await call.send_audio(samples(10, 10))
+        await call.__aexit__(None, None, None)
+        assert_complete(server, await collect(call), 20)
+        assert call.connections == 2
+
+
+async def test_a_close_without_a_word_is_raised():
+    async with Server() as server:
+        call = await connect(server.url, options=options()).__aenter__()
+        for socket in list(server.sockets):
+            await socket.close(4409)
+        with pytest.raises(Refused) as caught:
+            await collect(call)
+        assert (caught.value.code, caught.value.close_code) == ("closed", 4409)
 
 
 async def test_leaving_by_an_exception_drops_the_connection_and_nothing_else():

@@ -103,6 +103,25 @@ def test_whatever_the_line_does_every_sample_arrives_once_and_every_message_in_i
         assert list(dict.fromkeys(peer.marks)) == given_marks
 
 
+def test_a_nack_sends_again_from_where_it_says():
+    uplink = Uplink(MEDIA, buffer_s=60)
+    peer = Peer(uplink)
+    uplink.append(samples(150))
+    uplink.next_frame()  # lost
+    peer.take(uplink.next_frame())
+    drain(uplink, peer)
+    assert bytes(peer.heard) == samples(150)
+
+
+def test_a_nack_never_skips_audio():
+    uplink = Uplink(MEDIA, buffer_s=60)
+    peer = Peer(uplink)
+    uplink.append(samples(60))
+    uplink.nacked(50)
+    drain(uplink, peer)
+    assert bytes(peer.heard) == samples(60)
+
+
 def test_a_confirmed_message_is_not_sent_again():
     uplink = Uplink(MEDIA, buffer_s=1)
     peer = Peer(uplink)
