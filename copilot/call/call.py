@@ -344,37 +344,10 @@ class Call:
         self._tell(list(before.cues.withdraw_all("roles_swapped", self._moment())))
         self._channels = tuple(OTHER[speaker] for speaker in self._channels)
         self._outbox.put(wire.RolesSwappedMessage, channels=self._channels)
-        self._thinking = self._rethink()
-        for utterance in self._thinking.transcript.utterances:
-            if not utterance.is_final:
-                continue
-            self._outbox.put(
-                wire.TranscriptRevised,
-                utterance_id=utterance.id,
-                speaker=utterance.speaker,
-                start_ms=utterance.start_ms,
-                end_ms=utterance.end_ms,
-                text=utterance.text,
-                reason="roles",
-            )
-        for step_id, state in self._thinking.sop.states.items():
-            if state != before.sop.states[step_id]:
-                change = StepChanged(
-                    step_id=step_id, state=state, previous=before.sop.states[step_id], at_ms=self.position_ms
-                )
-                self._render.step(change)
-        if self._thinking.sop.stage != before.sop.stage:
-            self._render.stage(
-                StageChanged(stage_id=self._thinking.sop.stage, previous=before.sop.stage, at_ms=self.position_ms)
-            )
-
-    def _rethink(self) -> Thinking:
-        """A new mind that has lived through the same call with the roles swapped; its cards of then are not shown."""
-        thinking = self._new_thinking()
-        self._history.relive(thinking, self._channels)
-        thinking.tick(self._moment())
-        thinking.cues.withdraw_all("roles_swapped", self._moment())
-        return thinking
+        self._thinking = self._new_thinking()
+        thoughts = self._history.relive(self._thinking, self._channels) + self._thinking.tick(self._moment())
+        self._thinking.cues.withdraw_all("roles_swapped", self._moment())
+        self._render.rethought(before, self._thinking, thoughts)
 
     def _service(self, event: ServiceDegraded) -> None:
         if event.restored:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from copilot.call.thinking import Thinking
+from copilot.call.thinking import Thinking, Thought
 from copilot.cues.moments import Moment
 from copilot.events import Heard, Speaker
 
@@ -20,7 +20,7 @@ class History:
     """An ordered list of what reached the mind. Speakers are channels here, so that a swap changes nothing stored."""
 
     def __init__(self) -> None:
-        self._entries: list[tuple[Callable[..., Any], int, tuple[Any, ...], Moment]] = []
+        self._entries: list[tuple[Callable[..., list[Thought]], int, tuple[Any, ...], Moment]] = []
 
     def heard(self, heard: Heard, moment: Moment) -> None:
         """Final words."""
@@ -34,20 +34,22 @@ class History:
         """Somebody began or stopped."""
         self._entries.append((_speak, channel, (is_speaking, at_ms), moment))
 
-    def relive(self, thinking: Thinking, channels: tuple[Speaker, ...]) -> None:
-        """Take ``thinking`` through everything, with the channels belonging to ``channels``."""
+    def relive(self, thinking: Thinking, channels: tuple[Speaker, ...]) -> list[Thought]:
+        """Take ``thinking`` through everything, with the channels belonging to ``channels``; what it thought."""
+        thoughts: list[Thought] = []
         for act, channel, args, moment in self._entries:
-            thinking.tick(moment)
-            act(thinking, channels[channel], *args, moment)
+            thoughts += thinking.tick(moment)
+            thoughts += act(thinking, channels[channel], *args, moment)
+        return thoughts
 
 
-def _hear(thinking: Thinking, speaker: Speaker, heard: Heard, moment: Moment) -> None:
-    thinking.heard(heard, speaker, moment)
+def _hear(thinking: Thinking, speaker: Speaker, heard: Heard, moment: Moment) -> list[Thought]:
+    return thinking.heard(heard, speaker, moment)[0]
 
 
 def _embed(thinking: Thinking, _: Speaker, utterance_id: str, vectors: NDArray[np.float32], moment: Moment) -> None:
     thinking.embedded(utterance_id, vectors, moment)
 
 
-def _speak(thinking: Thinking, speaker: Speaker, is_speaking: bool, at_ms: int, moment: Moment) -> None:
-    thinking.speech(speaker, is_speaking, at_ms, moment)
+def _speak(thinking: Thinking, speaker: Speaker, is_speaking: bool, at_ms: int, moment: Moment) -> list[Thought]:
+    return thinking.speech(speaker, is_speaking, at_ms, moment)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
+
 from copilot.call.outbox import Outbox
+from copilot.call.thinking import Thinking, Thought
 from copilot.cues.engine import CardChange
 from copilot.events import Card, Evidence, Metric, Signal, StageChanged, StepChanged, Utterance
 from copilot.playbook.model import Playbook
@@ -117,6 +122,33 @@ class Renderer:
                 feedback=card.feedback,
                 outcome=card.outcome,
             )
+
+    def rethought(self, before: Thinking, after: Thinking, thoughts: Sequence[Thought]) -> None:
+        """What is different now that the call was thought through again. Cards of then are not shown."""
+        for utterance in after.transcript.utterances:
+            if utterance.is_final:
+                self._outbox.put(
+                    wire.TranscriptRevised,
+                    utterance_id=utterance.id,
+                    speaker=utterance.speaker,
+                    start_ms=utterance.start_ms,
+                    end_ms=utterance.end_ms,
+                    text=utterance.text,
+                    reason="roles",
+                )
+        latest: dict[str, StepChanged] = {}
+        for thought in thoughts:
+            if isinstance(thought, Signal):
+                self.signal(thought)
+            elif isinstance(thought, StepChanged):
+                latest[thought.step_id] = thought
+        for step_id, state in after.sop.states.items():
+            previous = before.sop.states[step_id]
+            change = latest.get(step_id, StepChanged(step_id=step_id, state=state, previous=previous, at_ms=0))
+            if state != previous or change.evidence:
+                self.step(msgspec.structs.replace(change, state=state, previous=previous))
+        if after.sop.stage != before.sop.stage:
+            self.stage(StageChanged(stage_id=after.sop.stage, previous=before.sop.stage, at_ms=0))
 
     def _view(self, card: Card) -> wire.CardView:
         return wire.CardView(

@@ -17,19 +17,20 @@ from copilot.cli.screen import Screen, clock
 from copilot.config import Settings
 from copilot.errors import UsageError
 from copilot.store.database import Store
-from copilot.store.layout import Layout
-from copilot.store.open import open_store
+from copilot.store.layout import data_root
 from copilot.store.rows import CallFilter
 from copilot.wire.codec import decode_call_message
 
 
 @contextmanager
-def stored(settings: Settings) -> Iterator[tuple[Store, Layout]]:
-    """The sessions of this machine."""
-    layout = Layout(settings.store)
-    store = open_store(settings.store)
+def stored(settings: Settings) -> Iterator[tuple[Store, Path]]:
+    """The sessions of this machine, and the folder they are in."""
+    root = data_root(settings.store)
+    if not root.is_dir():
+        raise UsageError("calls.none", f"there are no calls in {root}", hint="`copilot serve` records some.")
+    store = Store.open(settings.store, root)
     try:
-        yield store, layout
+        yield store, root
     finally:
         store.close()
 
@@ -85,12 +86,12 @@ def show_command(context: click.Context, call_id: str, as_json: bool) -> None:
 @click.pass_context
 def export_command(context: click.Context, call_id: str, target: Path) -> None:
     """Copy everything kept of a call: audio, recording, report, event log, facts."""
-    with stored(settings_of(context)) as (store, layout):
+    with stored(settings_of(context)) as (store, root):
         row = store.call(call_id)
         bodies = store.events(call_id)
         if target.exists():
             raise UsageError("calls.export_exists", f"{target} exists already", hint="Name a folder that does not.")
-        shutil.copytree(layout.path(row.folder), target)
+        shutil.copytree(root / row.folder, target)
     (target / "events.jsonl").write_bytes(b"".join(body + b"\n" for body in bodies))
     (target / "facts.json").write_bytes(msgspec.json.format(msgspec.json.encode(row)))
     emit({"call_id": call_id, "folder": str(target), "files": sorted(path.name for path in target.iterdir())})

@@ -182,7 +182,7 @@ async def _report(url: str) -> bytes:
     """The report is written within a second or two of hang-up."""
     try:
         async with asyncio.timeout(REPORT_WAIT_S):
-            while (body := await asyncio.to_thread(_get, url)) is None:
+            while (body := await asyncio.to_thread(_get, url)) is None:  # noqa: ASYNC110  # another process's file
                 await asyncio.sleep(0.2)
             return body
     except TimeoutError as error:

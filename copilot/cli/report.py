@@ -11,9 +11,9 @@ from copilot.cli.calls import stored
 from copilot.cli.main import settings_of
 from copilot.cli.output import emit_raw
 from copilot.errors import NotFoundError
+from copilot.review.markdown import render_markdown
 from copilot.review.model import Report
 from copilot.review.page import render_html
-from copilot.review.markdown import render_markdown
 
 
 @click.command()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -14,17 +13,17 @@ from starlette.routing import Route
 from copilot import __version__
 from copilot.access.policy import Action, Actor, can, require
 from copilot.errors import NotFoundError, UsageError
-from copilot.review.page import render_html
 from copilot.review.model import Report
+from copilot.review.page import render_html
 from copilot.server.aftermath import stored_messages
 from copilot.server.doors import identify
 from copilot.server.service import Service
+from copilot.store.layout import AUDIO_FILE
 from copilot.store.rows import CallFilter, CallRow
 from copilot.wire import messages as wire
 
 MOST_ROWS = 200
 LANGUAGES: dict[str, Literal["en", "zh"]] = {"en": "en", "zh": "zh"}
-AUDIO_FILE = "audio.flac"
 CARD_MESSAGES = (wire.CardRaised, wire.CardUpdated, wire.CardClosed, wire.CardSuppressed)
 
 
@@ -81,7 +80,7 @@ async def get_transcript(request: Request) -> Response:
     """Final utterances in order of time, with later revisions applied."""
     _, row = await _call(request)
     lines: dict[str, dict[str, Any]] = {}
-    for message in await asyncio.to_thread(stored_messages, service_of(request), row.call_id):
+    for message in await asyncio.to_thread(stored_messages, service_of(request).store, row.call_id):
         if isinstance(message, wire.TranscriptFinal):
             lines[message.utterance_id] = msgspec.to_builtins(message)
         elif isinstance(message, wire.TranscriptRevised) and message.utterance_id in lines:
@@ -94,7 +93,7 @@ async def get_transcript(request: Request) -> Response:
 async def get_cards(request: Request) -> Response:
     """Everything that happened to cards, in order."""
     _, row = await _call(request)
-    messages = await asyncio.to_thread(stored_messages, service_of(request), row.call_id)
+    messages = await asyncio.to_thread(stored_messages, service_of(request).store, row.call_id)
     return reply({"cards": [message for message in messages if isinstance(message, CARD_MESSAGES)]})
 
 
@@ -127,7 +126,7 @@ async def get_report_page(request: Request) -> Response:
 
 
 async def _report(request: Request, call_id: str) -> bytes:
-    body = await asyncio.to_thread(service_of(request).store.report, call_id)
+    body: bytes | None = await asyncio.to_thread(service_of(request).store.report, call_id)
     if body is None:
         raise NotFoundError("report.not_ready", "the report is written after hang-up", hint="Ask again in a second.")
     return body
@@ -136,7 +135,7 @@ async def _report(request: Request, call_id: str) -> bytes:
 async def get_audio(request: Request) -> Response:
     """The sealed recording (FLAC), with range requests."""
     actor, row = await _call(request)
-    path = Path(row.folder) / AUDIO_FILE
+    path = service_of(request).data.folder(row.folder) / AUDIO_FILE
     if not path.is_file():
         raise NotFoundError("audio.not_ready", "the audio is sealed after hang-up", hint="Ask again in a second.")
     if actor.role != "rep":

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from copilot.bus import call_topic
 from copilot.access.policy import Actor, Resource, require
+from copilot.bus import call_topic
 from copilot.call.call import Call
 from copilot.call.outbox import rfc3339
 from copilot.errors import AccessError, CopilotError, RemoteProtocolError
@@ -21,6 +21,7 @@ from copilot.server.aftermath import conclude
 from copilot.server.drive import Driver
 from copilot.server.header import Header
 from copilot.server.live_call import Kept, LiveCall
+from copilot.store.recording import HEADER, encode_header
 from copilot.store.rows import CallRow
 from copilot.wire.messages import CallHeader, CallStart, Resume
 
@@ -54,7 +55,9 @@ class LiveCalls:
         if self.draining:
             raise CopilotError("server.draining", "this node is going down", hint="Try another node.")
         if len(self._live) >= limit:
-            raise CopilotError("server.capacity", f"{limit} calls are on, this node takes no more", hint="Try again soon.")
+            raise CopilotError(
+                "server.capacity", f"{limit} calls are on, this node takes no more", hint="Try again soon."
+            )
 
     async def start(self, start: CallStart, actor: Actor) -> LiveCall:
         """Begin a new call. Raises CopilotError when it may not, cannot, or names an unknown playbook."""
@@ -77,10 +80,8 @@ class LiveCalls:
             playbook_version=playbook.version,
             context=whose.context,
         )
-        folder = await asyncio.to_thread(self._service.layout.create, info.call_id, info.started_at)
-        header = Header(info=info, playbook=playbook, started_by=actor.subject, resume_token=secrets.token_urlsafe(18))
-        await asyncio.to_thread(self._service.write_header, folder, header)
-        await asyncio.to_thread(self._service.store.create_call, _row(info, folder))
+        header = Header.of(info, playbook, setup, started_by=actor.subject, resume_token=secrets.token_urlsafe(18))
+        await asyncio.to_thread(self._lay_out, header)
         self.check_capacity()
         return self._run(Call(info, setup), header, pending=None, elapsed=0.0)
 
@@ -114,7 +115,7 @@ class LiveCalls:
         """Once a second: end calls whose client did not come back, and calls that are too long."""
         settings = self._service.settings.server
         while True:
-            await self._service.pause(SWEEP_S)
+            await asyncio.sleep(SWEEP_S)
             now = self._service.clock.now()
             for live in list(self._live.values()):
                 if live.lost_at is not None and now - live.lost_at > settings.resume_window_s:
@@ -122,6 +123,12 @@ class LiveCalls:
                     await live.hang_up("interrupted")
                 elif live.driver.now > settings.max_call_s and not live.ending:
                     await live.hang_up("limit")
+
+    def _lay_out(self, header: Header) -> None:
+        """A folder and a row for a new call, before its first sample. Runs on a worker thread."""
+        info, data = header.info, self._service.data
+        data.create_folder(info.call_id, info.started_at)
+        self._service.store.create_call(_row(info, data.relative_folder(info.call_id, info.started_at)))
 
     def _own(self, header: CallHeader, actor: Actor) -> CallHeader:
         """A rep's call is the rep's, whether the softphone said so or not."""
@@ -132,7 +139,10 @@ class LiveCalls:
     def _run(self, call: Call, header: Header, *, pending: list[CallEffect] | None, elapsed: float) -> LiveCall:
         service = self._service
         info = call.info
-        journal = service.open_journal(info)
+        folder = service.data.relative_folder(info.call_id, info.started_at)
+        journal = service.open_journal(info.call_id, folder)
+        if pending is None:
+            journal.append(HEADER, encode_header(header.stored()))
         kept = Kept(
             info,
             journal=journal,
@@ -164,7 +174,8 @@ class LiveCalls:
             await live.driver.run(pending)
             live.kept.close()
             await forward
-            await conclude(self._service, live)
+            await asyncio.to_thread(live.close_journal)
+            await conclude(self._service, live.header)
         except Exception as error:  # noqa: BLE001  # a bug in one call must not take the node down
             log.error("call.failed", call_id=live.info.call_id, error=type(error).__name__, where=_where(error))
         finally:

@@ -27,7 +27,7 @@ async def alive(_: Request) -> Response:
 async def ready(request: Request) -> Response:
     """A further call could be taken: capacity, and room on the disk."""
     service: Service = request.app.state.service
-    free_mb = await asyncio.to_thread(service.layout.free_mb)
+    free_mb = await asyncio.to_thread(service.data.free_mb)
     problems = []
     if service.calls.draining:
         problems.append("draining")

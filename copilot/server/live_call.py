@@ -15,15 +15,13 @@ from copilot.errors import StorageError
 from copilot.events import AudioMissed, AudioReceived, CallEvent, CallInfo, HungUp, Publish
 from copilot.server.drive import Driver
 from copilot.server.header import Header
-from copilot.store.rows import Sessions
 from copilot.store.journal import JournalHandle
-from copilot.store.recording import encode_entry
+from copilot.store.recording import ENTRY, encode_entry
+from copilot.store.rows import Sessions
 from copilot.wire.messages import AnyCallMessage, CallMessage
 
 log = structlog.get_logger(__name__)
 
-ENTRY = 1
-"""Journal record kind: one ``(now, event)`` of the call."""
 _DECODER = msgspec.json.Decoder(AnyCallMessage)
 
 
@@ -145,7 +143,3 @@ class LiveCall:
             self.journal.close()
         except StorageError as error:
             log.error("journal.incomplete", call_id=self.info.call_id, code=error.code)
-
-    def storage_failed(self, error: StorageError) -> None:
-        """The journal cannot be written: said once, loudly; the call goes on unrecorded."""
-        log.error("journal.failed", call_id=self.info.call_id, code=error.code)

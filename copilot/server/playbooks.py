@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from copilot.call.call import CallSetup
 from copilot.config import Settings
-from copilot.errors import PlaybookError
+from copilot.errors import RemoteProtocolError
 from copilot.events import Language
 from copilot.playbook.compile import compile_playbook
 from copilot.playbook.load import find_playbook, shipped_packs
 from copilot.playbook.model import Playbook
+from copilot.server.header import Header
 from copilot.signals.listener import prepare
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -32,12 +33,15 @@ class Library:
         self._lock = asyncio.Lock()
 
     async def setup(self, name: str, language: Language) -> tuple[Playbook, CallSetup]:
-        """The playbook called ``name`` (empty: the default for ``language``). Raises PlaybookError.
+        """The playbook called ``name`` (empty: the default for ``language``).
 
-        A client names playbooks, never files: a path is refused.
+        A client names playbooks, never files. Raises RemoteProtocolError ``playbook.unknown``, or PlaybookError when
+        the file of that name is wrong.
         """
-        if "/" in name or "\\" in name or name.endswith((".yaml", ".yml")):
-            raise PlaybookError("playbook.unreadable", "a playbook is called by its name, not by a path")
+        if name and name not in self.names():
+            raise RemoteProtocolError(
+                "playbook.unknown", "there is no playbook of that name", hint="`GET /v1/playbooks` lists the names."
+            )
         async with self._lock:
             return await asyncio.to_thread(self._setup, name, language)
 
@@ -58,10 +62,11 @@ class Library:
         playbook = find_playbook(wanted, books.folder, language)
         return playbook, self._prepare(playbook)
 
-    async def prepared(self, playbook: Playbook) -> CallSetup:
-        """Compile a playbook that is at hand, such as that of a recovered call."""
+    async def prepared(self, header: Header) -> CallSetup:
+        """The setup a recovered call was started with."""
         async with self._lock:
-            return await asyncio.to_thread(self._prepare, playbook)
+            setup = await asyncio.to_thread(self._prepare, header.playbook)
+        return msgspec.structs.replace(setup, speech=header.speech, metrics_interval_ms=header.metrics_interval_ms)
 
     def _prepare(self, playbook: Playbook) -> CallSetup:
         key = msgspec.msgpack.encode(playbook)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from copilot.call.call import Call
-from copilot.errors import CopilotError
+from copilot.errors import CopilotError, StorageError
 from copilot.events import (
     CallEffect,
     CallEvent,
@@ -19,16 +19,19 @@ from copilot.events import (
     Decoded,
     Embed,
     Embedded,
-    Finish,
     Publish,
     Score,
     SpeechScored,
 )
-from copilot.store.journal import JOURNAL_FILE, read_journal
-from copilot.store.recording import decode_entry
+from copilot.server.aftermath import conclude, stored_messages
+from copilot.server.header import Header
+from copilot.store.journal import JOURNAL_FILE
+from copilot.store.layout import RECORDING_FILE
+from copilot.store.recording import HEADER, decode_header, read_recording
+from copilot.store.records import read_journal
+from copilot.store.seal import entries
 
 if TYPE_CHECKING:
-    from copilot.server.header import Header
     from copilot.server.service import Service
 
 log = structlog.get_logger(__name__)
@@ -38,7 +41,7 @@ MOST_ELAPSED_S = 86_400.0
 
 
 class Unanswered:
-    """The effects of a replayed call that nobody answered before the crash."""
+    """The questions of a replayed call that nobody answered before the crash."""
 
     def __init__(self) -> None:
         self._effects: dict[tuple[str, int, int], CallEffect] = {}
@@ -54,8 +57,6 @@ class Unanswered:
                 self._effects["embed", effect.request_id, 0] = effect
             elif isinstance(effect, CancelDecode):
                 self._effects.pop(("decode", effect.job_id, 0), None)
-            elif isinstance(effect, Finish):
-                self._effects["finish", 0, 0] = effect
 
     def answered(self, event: CallEvent) -> None:
         """An answer is in the log."""
@@ -72,44 +73,65 @@ class Unanswered:
         return list(self._effects.values())
 
 
-async def recover(service: Service) -> None:
-    """Bring back every call that was live when the last process died."""
+async def recover(service: Service) -> list[Header]:
+    """Bring back every call that was live when the last process ended.
+
+    Returns those that had ended and only lack their report.
+    """
+    finished = []
     for row in await asyncio.to_thread(service.store.live_calls):
         try:
-            header = await asyncio.to_thread(service.read_header, Path(row.folder))
-            call, pending, now = await _replay(service, header)
+            header = await asyncio.to_thread(_read_header, service.data.folder(row.folder))
+            setup = await service.library.prepared(header)
+            call, pending, now = await asyncio.to_thread(_replay, service, Call(header.info, setup), row.folder)
         except CopilotError as error:
             log.error("call.not_recovered", call_id=row.call_id, code=error.code)
             await asyncio.to_thread(service.store.update_call, row.call_id, state="interrupted", reason=error.code)
             continue
         if call.is_finished:
-            service.leftovers.append(header)  # only its report is missing
+            finished.append(header)
             continue
-        for message in await asyncio.to_thread(stored_messages, service, row.call_id):
+        for message in await asyncio.to_thread(stored_messages, service.store, row.call_id):
             service.floor.observe(message)
         service.calls.adopt(call, header, pending=pending, elapsed=max(now, _elapsed(service, header)))
         log.info("call.recovered", call_id=row.call_id, position_ms=call.position_ms)
+    return finished
 
 
-async def _replay(service: Service, header: Header) -> tuple[Call, list[CallEffect], float]:
-    setup = await service.library.prepared(header.playbook)
-    return await asyncio.to_thread(_replay_now, service, header, Call(header.info, setup))
+async def conclude_all(service: Service, headers: list[Header]) -> None:
+    """Write the reports a crash prevented, one after the other."""
+    for header in headers:
+        await conclude(service, header)
 
 
-def _replay_now(service: Service, header: Header, call: Call) -> tuple[Call, list[CallEffect], float]:
-    """What was published is stored again: the store ignores what it has, and gains what the crash took."""
-    unanswered = Unanswered()
-    now = 0.0
-    for record in read_journal(service.folder_of(header.info) / JOURNAL_FILE):
-        now, event = decode_entry(record.body)
+def _read_header(folder: Path) -> Header:
+    """From the journal, or from the recording of a call that was sealed already."""
+    if not (folder / JOURNAL_FILE).exists():
+        return Header.restored(read_recording(folder / RECORDING_FILE).header)
+    first = next(iter(read_journal(folder / JOURNAL_FILE)), None)
+    if first is None or first.kind != HEADER:
+        raise StorageError("storage.header", f"the journal in {folder} has no head")
+    return Header.restored(decode_header(first.body))
+
+
+def _replay(service: Service, call: Call, relative: str) -> tuple[Call, list[CallEffect], float]:
+    """Live through the journal. What it published is stored again: the store ignores what it has.
+
+    The database may know more than the journal, which is synced less often: that was never acknowledged, and goes.
+    """
+    folder = service.data.folder(relative)
+    journal = folder / JOURNAL_FILE
+    log_entries = entries(journal) if journal.exists() else iter(read_recording(folder / RECORDING_FILE))
+    unanswered, published, now = Unanswered(), [], 0.0
+    for now, event in log_entries:  # the last one is wanted
         unanswered.answered(event)
         effects = call.receive(event, now)
         unanswered.asked(effects)
-        for effect in effects:
-            if isinstance(effect, Publish):
-                service.store.append_event(
-                    header.info.call_id, effect.seq, effect.type, call.position_ms, bytes(effect.message)
-                )
+        published += [(effect, call.position_ms) for effect in effects if isinstance(effect, Publish)]
+    service.store.trim_events(call.info.call_id, published[-1][0].seq if published else 0)
+    for effect, pos_ms in published:
+        service.store.append_event(call.info.call_id, effect.seq, effect.type, pos_ms, bytes(effect.message))
+    service.store.flush()
     return call, unanswered.effects, now
 
 

@@ -129,7 +129,7 @@ class Pace:
         attention = _attention("talk_ratio", ratio) if rep + customer >= MIN_RATIO_SPEECH_MS else "none"
         return [
             Metric(name="talk_ratio", value=ratio, attention=attention),
-            Metric(name="talk_share", value=min(1.0, rep / now), speaker="rep"),
+            Metric(name="talk_share", value=min(1.0, rep / max(1, now)), speaker="rep"),
         ]
 
     def _monologues(self, turns: Turns, now: int) -> list[Metric]:
