@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from copilot.cues.adherence import Adherence
 from copilot.cues.arbiter import Arbiter, Request, Ruling, Show, Supersede
+from copilot.cues.combinators import earliest
 from copilot.cues.deck import Action, CardChange, Deck, Entry
 from copilot.cues.expression import Condition
 from copilot.cues.moments import CallMoment, Fact, Match, Moment, Timing
@@ -62,6 +63,8 @@ class Cues:
         self._timings: dict[str, Timing] = {}
         self._snoozed: list[Snoozed] = []
         self._now = 0.0
+        self._due_ms: int | None = None
+        self._is_stale = True
         self._is_finished = False
 
     def observe(self, fact: Fact, moment: Moment, timing: Timing) -> list[CardChange]:
@@ -119,9 +122,13 @@ class Cues:
         """The media time of the next ``tick`` that can change something."""
         if self._is_finished:
             return None
-        conditions = (condition for watched in self._watched for condition in watched.conditions())
-        times = [self._adherence.next_deadline_ms(), *(condition.next_deadline_ms() for condition in conditions)]
-        return min((at for at in times if at is not None), default=None)
+        if self._is_stale:  # asked for with every audio frame, moved only now and then
+            conditions = (condition for watched in self._watched for condition in watched.conditions())
+            self._due_ms = earliest(
+                (self._adherence.next_deadline_ms(), *(condition.next_deadline_ms() for condition in conditions))
+            )
+            self._is_stale = False
+        return self._due_ms
 
     def rendered(self, card_id: str, moment: Moment) -> list[CardChange]:
         """A rep's screen has painted the card. Raises NotFoundError (``card.unknown``)."""
@@ -141,7 +148,8 @@ class Cues:
         """Nothing that led to the open cards is true any more."""
         self._snoozed.clear()
         self._adherence.forget_all()
-        return [self._withdraw(entry, reason, moment) for entry in self._deck.open()]
+        changes = [self._withdraw(entry, reason, moment) for entry in self._deck.open()]
+        return changes + self._settle(moment)
 
     def finish(self, moment: Moment) -> list[CardChange]:
         """The call is over: every card ends, every outcome that can be known is."""
@@ -195,6 +203,7 @@ class Cues:
     def _settle(self, moment: Moment) -> list[CardChange]:
         """What wall time brings: cards expire, waiting ones get their turn, snoozed ones return."""
         self._now = moment.now
+        self._is_stale = True
         changes: list[CardChange] = []
         for entry in self._deck.expired(moment.now):
             self._arbiter.gone(entry.card.id)

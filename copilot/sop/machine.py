@@ -69,6 +69,8 @@ class Sop:
         self._entered_ms: dict[str, int] = {}
         self._ending_ms: int | None = None
         self._stage = ""
+        self._due_ms: int | None = None
+        self._is_stale = True
 
     @property
     def stage(self) -> str:
@@ -109,6 +111,7 @@ class Sop:
     def tick(self, pos_ms: int) -> list[Change]:
         """Warn and mark overdue what has fallen due. ``pos_ms``: everything said before it has been observed."""
         changes: list[Change] = []
+        self._is_stale = True
         for step in self._steps.values():
             warning_ms, deadline_ms = self._warning(step), self._deadline(step)
             if deadline_ms is not None and deadline_ms <= pos_ms:
@@ -119,7 +122,9 @@ class Sop:
 
     def next_deadline_ms(self) -> int | None:
         """When ``tick`` has something to do next."""
-        return min(self._deadlines(), default=None)
+        if self._is_stale:  # asked for with every audio frame, moved only now and then
+            self._due_ms, self._is_stale = min(self._deadlines(), default=None), False
+        return self._due_ms
 
     def tick_by_hand(self, step_id: str, by: str, pos_ms: int) -> list[Change]:
         """Somebody says the step was done now; a step that did not apply comes to apply."""
@@ -134,6 +139,7 @@ class Sop:
 
     def finish(self, pos_ms: int) -> list[Change]:
         """The call is over: every open step, overdue or not, is skipped."""
+        self._is_stale = True
         return [change for step_id in self._steps for change in self._move(step_id, "ended", pos_ms)]
 
     def _find(self, step_id: str) -> Step:

@@ -98,6 +98,22 @@ class TestRaising:
         assert desk.observe(40, moment("resumed")).hear(41, "price").story[-1] == (41, "raised", "price", "c3")
 
 
+class TestWaiting:
+    """When the shell must come back."""
+
+    def test_for_media_time(self):
+        never = cue("notice", Trigger(absence=Absence(of=Trigger(signal="notice"), within_s=30)))
+        cues = Desk(never).cues
+        assert cues.next_deadline_ms() == cues.next_deadline_ms() == 30_000
+        assert cues.next_deadline() is None
+
+    def test_for_wall_time(self):
+        desk = Desk(PRICE, cue("trust"), min_gap_s=3).hear(1, "price")
+        assert desk.cues.next_deadline() == 26
+        assert desk.hear(2, "trust").cues.next_deadline() == 4
+        assert desk.cues.next_deadline_ms() is None
+
+
 class TestEnding:
     def test_it_expires(self):
         assert Desk(PRICE).hear(1, "price").wait(60).story[1:] == [(26.0, "closed", "price", "expired: ttl")]

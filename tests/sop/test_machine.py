@@ -127,6 +127,13 @@ class TestSteps:
             act(sop(INTRO))
         assert caught.value.code == "step.unknown"
 
+    def test_after_the_end_nothing_falls_due(self):
+        machine = sop(NOTICE)
+        assert machine.next_deadline_ms() == 20_000
+        machine.finish(10_000)
+        assert machine.next_deadline_ms() is None
+        assert machine.tick(60_000) == []
+
     def test_what_is_open_at_the_end_was_skipped(self):
         machine = sop(INTRO, NOTICE, step("close.ask", applies_when=Trigger(signal="x")), step("close.recap"))
         machine.observe(said("opening.intro", 5_000), 5_000)
@@ -144,7 +151,7 @@ class TestSteps:
 class TestDeadlines:
     def test_warned_then_overdue_then_done_late(self):
         machine = sop(NOTICE)
-        assert machine.next_deadline_ms() == 20_000
+        assert machine.next_deadline_ms() == machine.next_deadline_ms() == 20_000
         assert machine.tick(19_999) == []
         assert brief(machine.tick(20_500)) == [("opening.notice", "warned", 20_000)]
         assert machine.next_deadline_ms() == 30_000
