@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -224,7 +225,8 @@ def _fetch_from_hub(name: str, folder: Path, cache: Path) -> bool:
             "model.unknown", f"there is no model called {name}", hint=f"Known: {', '.join(available_models())}."
         )
     try:
-        download_model(name, output_dir=str(cache / folder.name))
+        with warnings.catch_warnings(action="ignore"):  # faster-whisper passes an argument the hub client has retired
+            download_model(name, output_dir=str(cache / folder.name))
     except Exception as error:  # the hub client raises errors of several libraries
         raise ModelError(
             "model.unreachable",
