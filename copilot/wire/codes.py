@@ -73,6 +73,9 @@ _ERRORS = (
     ErrorCode("auth.resume", 4403, "The resume token is not that of the call.", "Start a new call."),
     ErrorCode("request.invalid", None, "A wrong query parameter; refused before the upgrade.", "See the reference."),
     ErrorCode("call.unknown", 4404, "No such call.", "Check the id."),
+    ErrorCode(
+        "playbook.unknown", 4400, "`call.start` names no playbook of this server.", "`GET /v1/playbooks` lists them."
+    ),
     ErrorCode("call.over", None, "A command to a call that is not live here.", "Nothing: it came too late."),
     ErrorCode("call.idle", 4408, "No audio for too long.", "Resume, or pause the call while it is on hold."),
     ErrorCode("call.superseded", 4409, "A newer connection took over.", "Nothing: the newer one goes on."),

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copilot.errors import AccessError, LocalProtocolError, NotFoundError
@@ -302,6 +302,7 @@ def test_position_is_zero_before_the_start():
     assert NativeSession().position_ms == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.text(max_size=20), st.binary(max_size=40), st.sampled_from(
     [text("call.pause"), text("call.resume"), text("call.end"), text("audio.gap", offset=0, samples=9), audio(0, 3),
      audio(2, 9), audio(50, 1), audio(0, 1, epoch=9), text("call.start", v=1, media=MEDIA), text("dtmf", digit="1")]

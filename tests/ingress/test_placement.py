@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copilot.errors import RemoteProtocolError
@@ -74,6 +74,7 @@ def test_half_a_sample_is_refused():
     assert caught.value.code == "audio.odd_bytes"
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 70), st.integers(0, 25)), max_size=40), st.integers(0, 20))
 def test_any_frames_in_any_order_are_delivered_in_order_and_once(frames, start):
     native = session(expect=start)
@@ -85,6 +86,7 @@ def test_any_frames_in_any_order_are_delivered_in_order_and_once(frames, start):
     assert heard == samples_at(start, native.expect - start)
 
 
+@settings(deadline=None)
 @given(st.data(), st.integers(1, 200))
 def test_a_lossy_peer_that_goes_back_when_asked_loses_nothing(data, total):
     """Frames of any size, repeated or lost at will; after a nack the peer sends on from where it is told."""
@@ -107,6 +109,7 @@ def test_a_lossy_peer_that_goes_back_when_asked_loses_nothing(data, total):
     assert heard == samples_at(0, total)
 
 
+@settings(deadline=None)
 @given(st.data(), st.integers(1, 200))
 def test_every_sample_is_heard_or_declared_missing(data, total):
     native = session()

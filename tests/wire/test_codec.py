@@ -3,7 +3,7 @@ from typing import get_args
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copilot.errors import AccessError, NotFoundError, RemoteProtocolError, StorageError
@@ -27,6 +27,7 @@ def outcome(decode, data):
     return "fine"
 
 
+@settings(deadline=None)
 @given(anything)
 def test_decode_is_the_inverse_of_encode(message):
     kinds = [codec.decode_client] * isinstance(message, messages.ClientMessage)
@@ -110,12 +111,14 @@ def test_size_and_depth_are_bounded_for_clients_only():
     assert refused('{"type":"mark","x":' + "[" * 60_000).code == "message.too_deep"
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), st.binary(), st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps)))
 def test_garbage_raises_only_protocol_errors(data):
     for decode in (codec.decode_client, codec.decode_call_message, codec.decode_server):
         assert outcome(decode, data) in codec.ERROR_CODES.keys() | {"fine"}
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_damaged_message_raises_only_protocol_errors(data):
     text = bytearray(codec.encode(data.draw(structs(CallStart))))

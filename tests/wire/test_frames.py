@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copilot.errors import LocalProtocolError, RemoteProtocolError
@@ -9,6 +9,7 @@ EPOCHS = st.integers(0, 2**32 - 1)
 OFFSETS = st.integers(0, 2**64 - 1)
 
 
+@settings(deadline=None)
 @given(EPOCHS, OFFSETS, st.binary(max_size=64))
 def test_unpack_is_the_inverse_of_pack(epoch, offset, payload):
     assert unpack_frame(pack_frame(epoch, offset, payload)) == Frame(epoch, offset, payload)
@@ -47,6 +48,7 @@ def test_what_does_not_fit_the_header_is_our_bug(epoch, offset):
         pack_frame(epoch, offset, b"")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_garbage_raises_only_protocol_errors(data):
     try:

@@ -33,7 +33,7 @@ def test_everything_generated_is_fresh():
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(anything)
 def test_every_message_fits_its_schema(message):
     data = json.loads(codec.encode(message))

@@ -7,7 +7,7 @@ from copilot_client.base import Decoder
 from copilot_client.inbox import Inbox, MissedEvents
 from copilot_client.protocol import RETRY_CLOSE_CODES, audio_frame, socket_url
 from copilot_client.ring import Ring
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from miniature import NOTHING
 
@@ -87,6 +87,7 @@ def test_numbers_agree_with_the_server():
     assert audio_frame(7, 2**40, b"abc") == pack_frame(7, 2**40, b"abc")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2000), st.integers())
 def test_waits_grow_and_are_bounded(attempt, seed):
     delay = Backoff(first_s=0.5, cap_s=8).delay_s(attempt, Random(seed))
@@ -94,6 +95,7 @@ def test_waits_grow_and_are_bounded(attempt, seed):
     assert ceiling / 2 <= delay <= ceiling
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 50)), max_size=40))
 def test_a_ring_holds_what_was_appended_and_not_released(actions):
     ring, everything, released = Ring(2), b"", 0

@@ -4,7 +4,7 @@ import pytest
 from copilot_client import Media, ProtocolError
 from copilot_client.protocol import Call, start_message
 from copilot_client.uplink import Uplink
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copilot.events import AudioMissed, AudioReceived, Marked, MediaFormat
@@ -69,6 +69,7 @@ def drain(uplink, peer):
         peer.take(frame)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_whatever_the_line_does_every_sample_arrives_once_and_every_message_in_its_place(data):
     """Audio frames vanish, connections break between any two frames, the disk lags behind; losses are bounded."""
