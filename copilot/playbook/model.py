@@ -28,7 +28,8 @@ class Phrase(Part, frozen=True, kw_only=True):
     """Words as they are said. Any one of ``any`` and every one of ``all`` must be heard, none of ``exclude``.
 
     ``match``: ``exact`` compares words, ``stem`` compares English word stems, ``pinyin`` compares toneless Mandarin
-    syllables, so that homophones from the recogniser still match. A word boundary is always respected in English.
+    syllables, so that homophones from the recogniser still match (phrases shorter than three syllables are compared
+    exactly: two syllables mean too many things). A word boundary is always respected in English.
     ``...`` inside a phrase stands for up to ``gap`` words (or characters, in Chinese).
     """
 

@@ -3,7 +3,7 @@
 A negator takes back what follows it only when nothing but *transparent* words stands between the two: "not (really)
 too expensive", "I'm not saying that it's too expensive", 我不是说贵, 没什么好投诉的. Any other word ends its reach:
 "I'm not buying, it's too expensive" and "no way I can afford it" stay objections. After the match, "... doesn't
-exist" or 是不可能的 takes it back as well. So does putting it in the other party's mouth: "you said it was too expensive".
+exist" or 是不可能的 takes it back as well. So does putting it in the other party's mouth: "you said it was expensive".
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ from copilot.language.normalise import Normal, normalise
 from copilot.playbook.model import Phrase
 
 _LAYER = {"exact": "words", "stem": "stems", "pinyin": "syllables"}
+MIN_SYLLABLES = 3
+"""Shorter phrases are compared exactly even under ``pinyin``: two syllables mean too many things."""
 
 
 class Pattern:
@@ -17,38 +19,35 @@ class Pattern:
     def __init__(self, phrase: str, match: str, gap: int, language: Language) -> None:
         self.phrase = phrase
         self._gap = gap
-        self._layer = _LAYER[match]
-        parts = (self._units(normalise(part, language)) for part in phrase.split("..."))
-        self._parts = [part for part in parts if part]
+        normals = [normalise(part, language) for part in phrase.split("...")]
+        short = match == "pinyin" and sum(len(normal.tokens) for normal in normals) < MIN_SYLLABLES
+        self._layer = "words" if short else _LAYER[match]
+        self._parts = [part for part in map(self._units, normals) if part]
 
     def find(self, normal: Normal) -> Iterator[tuple[int, int]]:
         """Offsets (start, end) of each place where the phrase is said, never across a full stop."""
         units = self._units(normal)
-        if self._parts and self._parts[0][0] in units:
-            for first in range(len(units)):
-                last = self._end(units, normal, first)
-                if last is not None:
-                    yield normal.tokens[first].start, normal.tokens[last].end
+        if not self._parts or self._parts[0][0] not in units:
+            return
+        for first in range(len(units)):
+            last = self._end(units, normal, first)
+            if last is not None:
+                yield normal.tokens[first].start, normal.tokens[last].end
 
-    def _units(self, normal: Normal) -> Sequence[str]:
-        units: Sequence[str] = getattr(normal, self._layer)
+    def _units(self, normal: Normal) -> tuple[str, ...]:
+        units: tuple[str, ...] = getattr(normal, self._layer)
         return units
 
     def _end(self, units: Sequence[str], normal: Normal, first: int) -> int | None:
         """The index of the phrase's last token when it begins at ``first``."""
-        if not _same(units, first, self._parts[0]):
-            return None
-        at = first + len(self._parts[0])
-        for part in self._parts[1:]:
-            begin = next((at + skip for skip in range(self._gap + 1) if _same(units, at + skip, part)), None)
+        at = first
+        for number, part in enumerate(self._parts):
+            skips = range(self._gap + 1 if number else 1)
+            begin = next((at + skip for skip in skips if units[at + skip : at + skip + len(part)] == part), None)
             if begin is None:
                 return None
             at = begin + len(part)
         return at - 1 if normal.tokens[at - 1].sentence == normal.tokens[first].sentence else None
-
-
-def _same(units: Sequence[str], at: int, part: Sequence[str]) -> bool:
-    return tuple(units[at : at + len(part)]) == tuple(part)
 
 
 class Phrases:
@@ -62,11 +61,12 @@ class Phrases:
 
     def find(self, normal: Normal) -> Iterator[tuple[int, int, str]]:
         """(start, end, phrase) of what was heard; nothing when an ``all`` is missing or an ``exclude`` is heard."""
-        if any(next(pattern.find(normal), None) for pattern in self._exclude):
-            return
-        needed = [next(pattern.find(normal), None) for pattern in self._all]
-        if None in needed:
-            return
         for pattern in self._any or self._all[:1]:
             for start, end in pattern.find(normal):
-                yield start, end, pattern.phrase
+                if not self._ruled_out(normal):
+                    yield start, end, pattern.phrase
+
+    def _ruled_out(self, normal: Normal) -> bool:
+        return any(next(pattern.find(normal), None) for pattern in self._exclude) or not all(
+            next(pattern.find(normal), None) for pattern in self._all
+        )
