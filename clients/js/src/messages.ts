@@ -130,7 +130,8 @@ export interface CallEnd {
 }
 export interface Ping {
   type: "ping";
-  t?: unknown;
+  /** Comes back in the answer. */
+  t?: string | number | null;
 }
 
 /** What a viewer of a call may say. */
@@ -193,7 +194,7 @@ export interface ErrorReply {
 }
 export interface Pong {
   type: "pong";
-  t: unknown;
+  t: string | number | null;
 }
 export interface Draining {
   type: "session.draining";
@@ -373,6 +374,7 @@ export interface StepChanged extends Sequenced {
   utterance_id: string;
   quote: string;
   by: string;
+  reason: string;
 }
 
 export interface Metric extends Sequenced {

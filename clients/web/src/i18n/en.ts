@@ -77,7 +77,7 @@ export const en = {
     by: "by {by}",
   },
   transcript: { title: "Transcript", empty: "Nobody has spoken yet.", follow: "Jump to now", speaking: "speaking" },
-  talk: { title: "Talk share", rep: "Rep {share}", customer: "Customer {share}", none: "Talk share appears once somebody speaks", amber: "You are talking a lot", red: "Let the customer talk" },
+  talk: { title: "Talk share", rep: "Rep {share}", customer: "Customer {share}", none: "Talk share appears once somebody speaks", rep_advice: { amber: "You are talking a lot", red: "Let the customer talk" }, advice: { amber: "The rep talks a lot", red: "The rep talks too much" } },
   panel: {
     title: "Rep panel",
     waiting: "Waiting for the call",

@@ -79,7 +79,7 @@ export const zh: Messages = {
     by: "由 {by}",
   },
   transcript: { title: "实时文字", empty: "还没有人说话。", follow: "回到最新", speaking: "正在说" },
-  talk: { title: "说话占比", rep: "销售 {share}", customer: "客户 {share}", none: "有人说话后显示占比", amber: "您说得偏多", red: "请让客户多说" },
+  talk: { title: "说话占比", rep: "销售 {share}", customer: "客户 {share}", none: "有人说话后显示占比", rep_advice: { amber: "您说得偏多", red: "请让客户多说" }, advice: { amber: "销售说得偏多", red: "销售说得过多" } },
   panel: {
     title: "销售面板",
     waiting: "等待通话",
