@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from copilot.events import Language
 from copilot.language.normalise import Normal, normalise
@@ -22,31 +23,25 @@ class Pattern:
         normals = [normalise(part, language) for part in phrase.split("...")]
         short = match == "pinyin" and sum(len(normal.tokens) for normal in normals) < MIN_SYLLABLES
         self._layer = "words" if short else _LAYER[match]
-        self._parts = [part for part in map(self._units, normals) if part]
+        self._parts: list[tuple[str, ...]] = [part for normal in normals if (part := getattr(normal, self._layer))]
 
-    def find(self, normal: Normal) -> Iterator[tuple[int, int]]:
-        """Offsets (start, end) of each place where the phrase is said, never across a full stop."""
-        units = self._units(normal)
-        if not self._parts or self._parts[0][0] not in units:
-            return
-        for first in range(len(units)):
-            last = self._end(units, normal, first)
-            if last is not None:
-                yield normal.tokens[first].start, normal.tokens[last].end
+    @property
+    def first(self) -> tuple[str, str]:
+        """The layer the phrase is looked for in, and the unit it begins with; empty when it holds no words."""
+        return (self._layer, self._parts[0][0]) if self._parts else (self._layer, "")
 
-    def _units(self, normal: Normal) -> tuple[str, ...]:
+    def end_at(self, normal: Normal, first: int) -> int | None:
+        """The index of the phrase's last token when its first is ``first``; never across a full stop."""
         units: tuple[str, ...] = getattr(normal, self._layer)
-        return units
-
-    def _end(self, units: Sequence[str], normal: Normal, first: int) -> int | None:
-        """The index of the phrase's last token when it begins at ``first``."""
         at = first
         for number, part in enumerate(self._parts):
-            skips = range(self._gap + 1 if number else 1)
-            begin = next((at + skip for skip in skips if units[at + skip : at + skip + len(part)] == part), None)
-            if begin is None:
+            size = len(part)
+            for begin in range(at, at + (self._gap + 1 if number else 1)):
+                if units[begin : begin + size] == part:
+                    at = begin + size
+                    break
+            else:
                 return None
-            at = begin + len(part)
         return at - 1 if normal.tokens[at - 1].sentence == normal.tokens[first].sentence else None
 
 
@@ -54,19 +49,44 @@ class Phrases:
     """A ``phrase`` leaf, ready to be looked for."""
 
     def __init__(self, phrase: Phrase, language: Language) -> None:
-        def ready(texts: Sequence[str]) -> tuple[Pattern, ...]:
-            return tuple(Pattern(text, phrase.match, phrase.gap, language) for text in texts)
+        def ready(texts: Sequence[str]) -> list[Pattern]:
+            return [Pattern(text, phrase.match, phrase.gap, language) for text in texts]
 
-        self._any, self._all, self._exclude = ready(phrase.any), ready(phrase.all), ready(phrase.exclude)
+        self._all = ready(phrase.all)
+        self._wanted = _by_first(ready(phrase.any) or self._all[:1])
+        self._exclude = _by_first(ready(phrase.exclude))
 
     def find(self, normal: Normal) -> Iterator[tuple[int, int, str]]:
         """(start, end, phrase) of what was heard; nothing when an ``all`` is missing or an ``exclude`` is heard."""
-        for pattern in self._any or self._all[:1]:
-            for start, end in pattern.find(normal):
-                if not self._ruled_out(normal):
-                    yield start, end, pattern.phrase
+        for start, end, phrase in _find(self._wanted, normal):
+            if any(_find(self._exclude, normal)):
+                return
+            if all(any(_find(_by_first([pattern]), normal)) for pattern in self._all):
+                yield start, end, phrase
 
-    def _ruled_out(self, normal: Normal) -> bool:
-        return any(next(pattern.find(normal), None) for pattern in self._exclude) or not all(
-            next(pattern.find(normal), None) for pattern in self._all
-        )
+
+@lru_cache(maxsize=4096)
+def compiled(phrase: Phrase, language: Language) -> Phrases:
+    """The leaf ready for use; calls on the same playbook share it."""
+    return Phrases(phrase, language)
+
+
+_Index = Mapping[str, Mapping[str, Sequence[Pattern]]]
+
+
+def _by_first(patterns: Sequence[Pattern]) -> _Index:
+    """Patterns by layer and first unit: most phrases of a playbook begin with a word that was not said."""
+    index: dict[str, dict[str, list[Pattern]]] = {}
+    for pattern in patterns:
+        layer, first = pattern.first
+        index.setdefault(layer, {}).setdefault(first, []).append(pattern)
+    return index
+
+
+def _find(index: _Index, normal: Normal) -> Iterator[tuple[int, int, str]]:
+    for layer, by_first in index.items():
+        for first, unit in enumerate(getattr(normal, layer)):
+            for pattern in by_first.get(unit, ()):
+                last = pattern.end_at(normal, first)
+                if last is not None:
+                    yield normal.tokens[first].start, normal.tokens[last].end, pattern.phrase

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import re2
 
 from copilot.events import Frozen, Language, Speaker, Utterance
 from copilot.language.normalise import Normal, is_chinese, lower, normalise
 from copilot.playbook.compile import Rule
-from copilot.playbook.model import ContextTest, Trigger
-from copilot.playbook.walk import form, walk
+from copilot.playbook.model import Trigger
+from copilot.playbook.walk import form, is_met, walk
 from copilot.signals.examples import Prepared, Vectors, key, resemble
 from copilot.signals.negation import is_taken_back
-from copilot.signals.phrases import Phrases
+from copilot.signals.phrases import compiled
 
 
 class Found(Frozen, frozen=True, kw_only=True):
@@ -47,7 +48,8 @@ class Detector:
         self._lines = prepared.lines
         self._context = context
         inside = [trigger for _, trigger in walk(rule.trigger)]
-        self._phrases = {id(t): Phrases(t.phrase, t.language or language) for t in inside if t.phrase}
+        self._forms = {id(t): form(t) for t in inside}
+        self._phrases = {id(t): compiled(t.phrase, t.language or language) for t in inside if t.phrase}
         self._patterns = {id(t): _pattern(t.regex) for t in inside if t.regex}
         self._meanings = [t for t in inside if t.examples and key(t.examples) in prepared.lines]
         self.hears_interim = any(trigger.interim for trigger in inside)
@@ -75,7 +77,7 @@ class Detector:
         sure = sure or trigger.interim
         if not _in_scope(trigger, heard):
             return None
-        match form(trigger):
+        match self._forms[id(trigger)]:
             case "any":
                 found = (self._decide(item, heard, signals, sure=sure) for item in trigger.any or ())
                 return next(filter(None, found), None)
@@ -91,7 +93,7 @@ class Detector:
         if trigger.signal:
             return signals.get(trigger.signal)
         if trigger.context:
-            return Found(why="context") if _known(trigger.context, self._context) else None
+            return Found(why="context") if is_met(trigger.context, self._context) else None
         return self._words(trigger, heard) if sure else None
 
     def _words(self, trigger: Trigger, heard: Hearable) -> Found | None:
@@ -155,13 +157,7 @@ def _together(parts: Sequence[Found | None]) -> Found | None:
     )
 
 
-def _known(test: ContextTest, context: Mapping[str, str]) -> bool:
-    value = context.get(test.field)
-    if test.present is not None:
-        return (value is not None) == test.present
-    return value is not None and value in (test.one_of or (test.equals,))
-
-
+@lru_cache(maxsize=4096)
 def _pattern(regex: str) -> re2._Regexp:
     options = re2.Options()
     options.case_sensitive = False
