@@ -1,4 +1,4 @@
-"""Loudness: how loud a stretch of samples is, and what gain makes quiet speech as loud as the models expect."""
+"""Loudness: how loud a stretch of samples is, and what gain makes speech as loud as the models expect."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 
 SILENCE_DB: Final = -100.0
 """The level of digital silence."""
-SPEECH_DB: Final = -26.0
-"""The RMS level of ordinary recorded speech (ITU-T P.56 practice)."""
+TARGET_DB: Final = -28.0
+"""Where the voice detector hears best: the level of the loud windows of speech. It misses loud voices too."""
 QUIET_DB: Final = -38.0
-"""Speech above this level is left alone."""
-MAX_GAIN_DB: Final = 24.0
-DECAY_DB: Final = 0.05
-"""How fast the estimate forgets a loud moment: per window, 1.6 dB a second."""
+"""Utterances above this level are left alone by ``normalise``."""
+MAX_GAIN_DB: Final = 30.0
+ATTACK_DB: Final = 3.0
+"""How fast the running estimate rises, per window: speech is learnt in a few windows, a click is not."""
+DECAY_DB: Final = 0.02
+"""How fast it falls, per window (0.6 dB a second): slowly, or the noise between two sentences becomes as loud."""
 
 
 def level_db(samples: NDArray[np.float32]) -> float:
@@ -24,33 +26,32 @@ def level_db(samples: NDArray[np.float32]) -> float:
     return max(10 * float(np.log10(power)), SILENCE_DB) if power > 0 else SILENCE_DB
 
 
-def gain_for(speech_db: float) -> float:
-    """The factor that lifts quiet speech to ``SPEECH_DB``; 1 for speech that is loud enough."""
-    if speech_db >= QUIET_DB:
-        return 1.0
-    return float(10 ** (min(SPEECH_DB - speech_db, MAX_GAIN_DB) / 20))
+def gain(speech_db: float) -> float:
+    """The factor that brings speech of this level to ``TARGET_DB``, within ``MAX_GAIN_DB`` either way."""
+    return float(10 ** (max(-MAX_GAIN_DB, min(TARGET_DB - speech_db, MAX_GAIN_DB)) / 20))
 
 
 def normalise(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Lift a quiet utterance as a whole; never beyond full scale."""
-    gain = gain_for(level_db(samples))
-    if gain == 1.0:
+    """Lift a quiet utterance as a whole, never beyond full scale; leave the others alone."""
+    level = level_db(samples)
+    if not SILENCE_DB < level < QUIET_DB:
         return samples
-    peak = float(np.max(np.abs(samples)))
-    return samples * np.float32(min(gain, 1 / peak if peak else 1.0))
+    return samples * np.float32(min(gain(level), 1 / float(np.max(np.abs(samples)))))
 
 
 class Loudness:
     """A running estimate of how loud one channel's speech is."""
 
     def __init__(self) -> None:
-        self._speech_db = SPEECH_DB
+        self._speech_db = TARGET_DB
 
     def gain(self, level: float) -> float:
-        """The gain for the next window, whose level is ``level``."""
-        return gain_for(max(self._speech_db, level))
+        """The gain for the next window, whose level is ``level``: nothing becomes louder than the target."""
+        return gain(max(self._speech_db, level))
 
     def observe(self, level: float) -> None:
-        """Learn from one window: loud moments at once, quiet ones slowly, digital silence not at all."""
-        if level > SILENCE_DB:
+        """Learn from one window: loud ones soon, quiet ones slowly, digital silence not at all."""
+        if level > self._speech_db:
+            self._speech_db = min(level, self._speech_db + ATTACK_DB)
+        elif level > SILENCE_DB:
             self._speech_db = max(level, self._speech_db - DECAY_DB)

@@ -44,7 +44,6 @@ MANDARIN_PROMPT: Final = "以下是普通话的句子，使用简体中文。"
 TEMPERATURES: Final = (0.0, 0.2, 0.4, 0.6, 0.8)
 LOOP_RATIO: Final = 2.2
 """Text that compresses better than this repeats itself (Whisper's own limit is 2.4, over 30 s)."""
-LOW_LOGPROB: Final = -1.0
 FRAMES_PER_SECOND: Final = 50
 """Encoder frames."""
 
@@ -100,7 +99,7 @@ class Whisper:
         languages = self._languages(requests, encoded)
         readings = self._read(requests, audio, encoded, languages)
         for index, reading in enumerate(readings):
-            if requests[index].kind != "interim" and self._is_doubtful(reading):
+            if requests[index].kind != "interim" and self._is_loop(reading):
                 readings[index] = self._read_again(audio[index], reading)
         return [
             self._hypothesis(reading, words)
@@ -158,10 +157,10 @@ class Whisper:
         )
         return [_reading(result, language, cap) for result, language, cap in zip(results, languages, caps, strict=True)]
 
-    def _read_again(self, audio: Float32, doubtful: _Reading) -> _Reading:
+    def _read_again(self, audio: Float32, looping: _Reading) -> _Reading:
         """The way Whisper was trained: a full window, no context, hotter until the text makes sense."""
         encoded = self._encode([audio], FULL_WINDOW_MS)
-        language = doubtful.language
+        language = looping.language
         prompt = self._prompt(self._context(AsrRequest(samples=audio), language), language)
         cap = _token_cap(len(audio), language)
         readings = []
@@ -177,9 +176,9 @@ class Whisper:
                 return_no_speech_prob=True,
             )
             readings.append(_reading(result, language, cap))
-            if not self._is_doubtful(readings[-1]):
+            if not self._is_loop(readings[-1]):
                 return readings[-1]
-        return max([doubtful, *readings], key=lambda reading: (not self._is_loop(reading), reading.avg_logprob))
+        return max([looping, *readings], key=lambda reading: (not self._is_loop(reading), reading.avg_logprob))
 
     def _context(self, request: AsrRequest, language: str) -> list[int]:
         """Hotwords and what the speaker said before, newest kept."""
@@ -194,9 +193,6 @@ class Whisper:
         return [*before, *tokenizer.sot_sequence, tokenizer.no_timestamps]
 
     # --- judgement ------------------------------------------------------------------------------------------
-
-    def _is_doubtful(self, reading: _Reading) -> bool:
-        return self._is_loop(reading) or reading.avg_logprob < LOW_LOGPROB
 
     def _is_loop(self, reading: _Reading) -> bool:
         return not reading.is_complete or compression_ratio(self._text(reading)) > LOOP_RATIO

@@ -40,6 +40,11 @@ class Finals:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
+    @property
+    def oldest_ms(self) -> int | None:
+        """Where the oldest utterance that cannot be told yet begins."""
+        return self._waiting[0].start_ms if self._waiting else None
+
     def push(self, closed: Closed) -> None:
         """One more utterance is over."""
         self._waiting.append(closed)

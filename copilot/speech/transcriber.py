@@ -89,6 +89,13 @@ class Transcriber:
         """Nobody is speaking and no final is outstanding."""
         return self._open is None and not self._finals
 
+    @property
+    def unsettled_ms(self) -> int | None:
+        """Where the oldest words not yet final begin; None when everything said so far is."""
+        if self._finals:
+            return self._finals.oldest_ms
+        return self._open.window * WINDOW_MS if self._open else None
+
     def next_deadline(self) -> float | None:
         """When ``tick`` is wanted."""
         return self._finals.next_deadline()
