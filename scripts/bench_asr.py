@@ -28,7 +28,7 @@ from rich.table import Table
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from copilot.audio.timeline import Timeline
-from copilot.config import RecogniserSettings, Settings, SpeechSettings, load_settings
+from copilot.config import Settings, load_settings
 from copilot.engines.media import open_recording
 from copilot.engines.pool import PRIORITY, AsrRequest, at_media_time
 from copilot.engines.silero import Silero

@@ -84,7 +84,7 @@ def _soundfile_blocks(path: Path, file: soundfile.SoundFile, promised: int) -> I
             if len(block) == 0:
                 break
             read += len(block)
-            yield block
+            yield np.asarray(block, np.int16)
     if read < promised:
         raise _truncated(path, read / file.samplerate)
 

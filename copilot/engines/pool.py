@@ -189,7 +189,7 @@ class Pool:
             return self._model.transcribe(requests), ""
         except Exception as error:  # noqa: BLE001  # a model may fail in any way; the workers live on
             code = error.code if isinstance(error, CopilotError) else "asr.failed"
-            log.error("decode failed", code=code, kind=type(error).__name__, jobs=len(batch))  # noqa: TRY400  # no text
+            log.error("decode failed", code=code, kind=type(error).__name__, jobs=len(batch))  # no text
             return [None] * len(batch), code
 
     def _add(self, **changes: int) -> None:
