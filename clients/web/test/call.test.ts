@@ -103,7 +103,7 @@ describe("cards", () => {
 });
 
 describe("steps", () => {
-  const change = { type: "step.changed", previous: "pending", utterance_id: "u1", quote: "my name is", by: "" } as const;
+  const change = { type: "step.changed", previous: "pending", utterance_id: "u1", quote: "my name is", by: "", reason: "" } as const;
 
   it("remember when, by which words and by whom they were done", () => {
     const { steps } = view({ ...change, step_id: "intro", state: "done" });
