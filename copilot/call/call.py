@@ -99,6 +99,7 @@ class Call:
             hotwords=", ".join(setup.plan.hotwords),
         )
         self._now = 0.0
+        self._card_numbers = count(1)
         self._thinking = self._new_thinking()
         self._history = History()
         self._requests = count(1)
@@ -148,6 +149,11 @@ class Call:
     def position_ms(self) -> int:
         """Media time. A chat has no samples: its media clock is the wall clock."""
         return round(self._now * 1000) if self.info.kind == "chat" else self._hearing.timeline.position_ms
+
+    @property
+    def _settled_ms(self) -> int:
+        """Media time up to which every word is known: what the procedure goes by."""
+        return self.position_ms if self.info.kind == "chat" else self._hearing.settled_ms
 
     @property
     def is_finished(self) -> bool:
@@ -292,7 +298,7 @@ class Call:
         """Media time moved: steps and cues that wait for it, and the metrics, get their turn."""
         pos_ms = self._outbox.pos_ms
         due_ms = self._thinking.next_deadline_ms()
-        if due_ms is not None and pos_ms >= due_ms:
+        if due_ms is not None and self._settled_ms >= due_ms:
             self._tell(self._thinking.tick(self._moment()))
         if pos_ms - self._measured_ms >= self._setup.metrics_interval_ms:
             self._measured_ms = pos_ms
@@ -418,7 +424,7 @@ class Call:
         return effects
 
     def _moment(self) -> Moment:
-        return Moment(now=self._now, pos_ms=self._outbox.pos_ms)
+        return Moment(now=self._now, pos_ms=self._settled_ms)
 
     def _lag_ms(self, end_ms: int) -> int:
         return max(0, round((self._now - self._arrivals.wall(end_ms, self._now)) * 1000))
@@ -453,6 +459,7 @@ class Call:
             self._setup.prepared,
             context=self.info.context,
             wall=lambda at_ms: self._arrivals.wall(at_ms, self._now),
+            next_card_id=lambda: f"c{next(self._card_numbers)}",
         )
 
 

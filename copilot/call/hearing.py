@@ -89,6 +89,12 @@ class Hearing:
         return min((due for c in self.channels if (due := c.next_deadline()) is not None), default=None)
 
     @property
+    def settled_ms(self) -> int:
+        """Everything said before this media time has been recognised for good."""
+        begun = [start for channel in self.channels if (start := channel.unsettled_ms) is not None]
+        return min(begun, default=self.timeline.position_ms)
+
+    @property
     def is_idle(self) -> bool:
         """Nothing is being said and no final is outstanding."""
         return all(channel.is_idle for channel in self.channels)

@@ -47,8 +47,10 @@ def _hear(thinking: Thinking, speaker: Speaker, heard: Heard, moment: Moment) ->
     return thinking.heard(heard, speaker, moment)[0]
 
 
-def _embed(thinking: Thinking, _: Speaker, utterance_id: str, vectors: NDArray[np.float32], moment: Moment) -> None:
-    thinking.embedded(utterance_id, vectors, moment)
+def _embed(
+    thinking: Thinking, _: Speaker, utterance_id: str, vectors: NDArray[np.float32], moment: Moment
+) -> list[Thought]:
+    return thinking.embedded(utterance_id, vectors, moment)
 
 
 def _speak(thinking: Thinking, speaker: Speaker, is_speaking: bool, at_ms: int, moment: Moment) -> list[Thought]:

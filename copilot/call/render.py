@@ -73,6 +73,7 @@ class Renderer:
             state=change.state,
             previous=change.previous,
             by=change.by,
+            reason=change.reason,
             **_source(change.evidence),
         )
 

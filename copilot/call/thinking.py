@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,11 @@ Thought = Utterance | Signal | StepChanged | StageChanged | Metric | CardChange
 
 
 class Thinking:
-    """The mind of a call: what was said, what it means, where we are, what the rep should see."""
+    """The mind of a call: what was said, what it means, where we are, what the rep should see.
+
+    ``moment.pos_ms`` is settled media time: everything said before it has been recognised. A step said just before its
+    deadline is never overdue because its words are still being decoded.
+    """
 
     def __init__(
         self,
@@ -31,14 +34,15 @@ class Thinking:
         *,
         context: Mapping[str, str],
         wall: Callable[[int], float],
+        next_card_id: Callable[[], str],
     ) -> None:
         self._wall = wall
         self.transcript = Transcript()
         self.listener = Listener(plan, prepared, context=context)
         self.pace = Pace()
-        self.sop = Sop(plan.playbook)
-        cards = count(1)
-        self.cues = Cues(plan.playbook, context=context, next_card_id=lambda: f"c{next(cards)}")
+        self.sop = Sop(plan.playbook, context)
+        self.cues = Cues(plan.playbook, context=context, next_card_id=next_card_id)
+        self._first_stage = plan.playbook.stages[0].id
         self._minutes = Minutes()
 
     def heard(self, heard: Heard, speaker: Speaker, moment: Moment) -> tuple[list[Thought], tuple[str, ...]]:
@@ -48,7 +52,7 @@ class Thinking:
         if utterance.is_final:
             self.pace.heard(utterance)
             self._minutes.open(utterance.id, moment.now)
-        hearing = self.listener.hear(utterance, stage=self.sop.stage)
+        hearing = self.listener.hear(utterance, stage=self.sop.stage or self._first_stage)
         thoughts += self._signals(hearing.signals, moment)
         if utterance.is_final and not hearing.embed:
             thoughts += self._conclude(utterance.id, moment)
@@ -107,7 +111,7 @@ class Thinking:
 
     def _signals(self, signals: list[Signal], moment: Moment) -> list[Thought]:
         thoughts: list[Thought] = []
-        for signal in signals:
+        for signal in sorted(signals, key=lambda signal: signal.evidence.end_ms):
             thoughts.append(signal)
             if signal.is_final:
                 self._minutes.add(signal)

@@ -21,6 +21,7 @@ from copilot.cues.moments import CallMoment, Fact, Match
 from copilot.cues.scene import REMEMBERED_UTTERANCES, Scene
 from copilot.events import Language, Metric, Signal, Speaker, StageChanged, StepChanged, StepState
 from copilot.playbook.model import ContextTest, EventTest, MetricTest
+from copilot.playbook.walk import is_met
 
 STEP_STATES: dict[str, tuple[StepState, ...]] = {
     "step_warned": ("warned",),
@@ -213,7 +214,7 @@ class ContextLeaf(Node):
 
     def __init__(self, test: ContextTest, *, scene: Scene) -> None:
         self._name = test.field
-        self._true = _is_met(test, scene.context.get(test.field))
+        self._true = is_met(test, scene.context)
         self._told = False
 
     def beat(self, fact: Fact | None, pos_ms: int) -> Match | None:
@@ -232,13 +233,3 @@ class ContextLeaf(Node):
 def language_of(text: str) -> Language:
     """Which of the two languages a quote is written in: one Chinese character makes it Chinese."""
     return "zh" if any("\u4e00" <= character <= "\u9fff" for character in text) else "en"
-
-
-def _is_met(test: ContextTest, value: str | None) -> bool:
-    """Every part of the test that is written down; without any, that the field is there."""
-    present = bool(value)
-    if test.equals is None and not test.one_of:
-        return present == (test.present is not False)
-    return (
-        test.present in {None, present} and test.equals in {None, value} and (not test.one_of or value in test.one_of)
-    )

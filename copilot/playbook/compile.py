@@ -73,8 +73,8 @@ def _stage(stage: Stage, rules: list[Rule]) -> Stage:
 
 
 def _step(step: Step, rules: list[Rule]) -> Step:
-    heard = Trigger(signal=step.id)
-    if step.done_when != heard:
+    heard = Trigger(signal=step.id, speaker=step.done_when.speaker)
+    if step.done_when.signal != step.id:
         rules.append(Rule(label=step.id, trigger=step.done_when, speaker=step.done_when.speaker or "rep"))
     applies = step.applies_when
     if applies and listens(applies):

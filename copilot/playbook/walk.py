@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -12,6 +12,7 @@ from copilot.playbook.model import (
     LEAVES,
     TEXT_LEAVES,
     Absence,
+    ContextTest,
     Count,
     Ordered,
     Playbook,
@@ -96,6 +97,31 @@ def _rewrite_inside(part: _T, leaf: Callable[[Trigger], Trigger]) -> _T:
 def listens(trigger: Trigger) -> bool:
     """Whether any part of ``trigger`` listens to what is said."""
     return any(form(inner) in (*TEXT_LEAVES, "signal") for _, inner in walk(trigger))
+
+
+def is_met(test: ContextTest, context: Mapping[str, str]) -> bool:
+    """Whether the call's context passes: every part of the test that is written down; without any, the field is there.
+
+    An empty field counts as absent.
+    """
+    value = context.get(test.field)
+    present = bool(value)
+    if test.equals is None and not test.one_of:
+        return present == (test.present is not False)
+    return (
+        test.present in {None, present} and test.equals in {None, value} and (not test.one_of or value in test.one_of)
+    )
+
+
+def known_from(trigger: Trigger, context: Mapping[str, str]) -> bool:
+    """Whether a trigger that looks at nothing but the context holds; one that listens does not, yet."""
+    if trigger.context:
+        return is_met(trigger.context, context)
+    if trigger.all:
+        return all(known_from(part, context) for part in trigger.all)
+    if trigger.any:
+        return any(known_from(part, context) for part in trigger.any)
+    return trigger.not_ is not None and not listens(trigger.not_) and not known_from(trigger.not_, context)
 
 
 def references(trigger: Trigger) -> tuple[str, ...]:

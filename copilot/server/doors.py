@@ -10,7 +10,7 @@ from copilot.access.origins import host_allowed, origin_allowed
 from copilot.access.policy import Actor
 from copilot.access.tokens import authenticate, token_from
 from copilot.config import AccessSettings
-from copilot.errors import AccessError, CopilotError, NotFoundError, StorageError, UsageError
+from copilot.errors import AccessError, CopilotError, NotFoundError, RemoteProtocolError, StorageError, UsageError
 from copilot.wire.messages import SUBPROTOCOL
 
 RETRY_AFTER_S = 5
@@ -49,7 +49,7 @@ def status_of(error: CopilotError) -> int:
         return 503
     if isinstance(error, StorageError):
         return 507
-    return 400 if isinstance(error, UsageError) else 500
+    return 400 if isinstance(error, UsageError | RemoteProtocolError) else 500
 
 
 def problem(error: CopilotError) -> Response:

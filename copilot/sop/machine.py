@@ -6,12 +6,13 @@ step that fell overdue while its words were still being recognised becomes ``don
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from copilot.errors import NotFoundError
 from copilot.events import Evidence, Frozen, Signal, Speaker, StageChanged, StepChanged, StepState
 from copilot.playbook.model import Due, Playbook, Step
+from copilot.playbook.walk import known_from
 
 What = Literal["applied", "warned", "fell_due", "said", "said_late", "waived", "ended"]
 
@@ -56,12 +57,12 @@ class Disorder(Frozen, frozen=True, kw_only=True):
 class Sop:
     """Signals in, step and stage changes out. All times are media time in milliseconds."""
 
-    def __init__(self, playbook: Playbook) -> None:
+    def __init__(self, playbook: Playbook, context: Mapping[str, str] | None = None) -> None:
         self._steps: dict[str, Step] = {step.id: step for step in playbook.steps}
         self._order: dict[str, int] = {stage.id: index for index, stage in enumerate(playbook.stages)}
         self._speaker: dict[str, Speaker] = {step.id: step.done_when.speaker or "rep" for step in playbook.steps}
         self._states: dict[str, StepState] = {
-            step.id: "not_applicable" if step.applies_when else "pending" for step in playbook.steps
+            step.id: "pending" if _applies(step, context or {}) else "not_applicable" for step in playbook.steps
         }
         self._done_ms: dict[str, int] = {}
         self._applies_ms: dict[str, int] = {}
@@ -248,3 +249,8 @@ class Sop:
                 excused = self._states.get(required) in EXCUSED
                 if not excused and (required_ms is None or required_ms > at_ms):
                     yield Disorder(step_id=step_id, requires=required, at_ms=at_ms, required_ms=required_ms)
+
+
+def _applies(step: Step, context: Mapping[str, str]) -> bool:
+    """From the start, that is; a step that applies because of what is said comes to apply then."""
+    return step.applies_when is None or known_from(step.applies_when, context)
