@@ -401,10 +401,12 @@ def test_a_bug_in_a_callback_does_not_stop_the_recording(valve, tmp_path):
 PROCESS = textwrap.dedent("""
     import os, resource, sys, threading
     from pathlib import Path
+    import structlog
     from copilot.config import StoreSettings
     from copilot.errors import StorageError
     from copilot.store.journal import Journal
 
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     told = threading.Event()
 
     def say(what, detail=""):
