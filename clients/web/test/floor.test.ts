@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { dismissAlert, EMPTY_FLOOR, isStale, level, observe, order, STALE_AFTER_MS } from "../src/state/floor";
-import { humanise, parseReason } from "../src/state/labels";
+import { explain, humanise, parseReason } from "../src/state/labels";
 import { floorCall } from "./builders";
 
 const snapshot = (...calls: [string, number][]) => observe(EMPTY_FLOOR, { type: "floor.snapshot", calls: calls.map(([id, attention]) => floorCall(id, attention)) }, 0);
@@ -43,5 +43,8 @@ describe("the floor", () => {
     expect(parseReason("card:objection.price")).toEqual({ kind: "card", id: "objection.price" });
     expect(parseReason("odd")).toEqual({ kind: "other", id: "odd" });
     expect(humanise("close.next_step")).toBe("Close · next step");
+    expect(explain("speech_rate above 200", (name) => name.toUpperCase())).toBe("SPEECH_RATE > 200");
+    expect(explain("talk_ratio below 0.4", (name) => name)).toBe("talk_ratio < 0.4");
+    expect(explain("scam", (name) => name)).toBe("scam");
   });
 });

@@ -94,6 +94,7 @@ export const en = {
     endedText: "{duration} · {cards} cards · {done} of {of} steps",
     degraded: "{stage} is degraded: {reason}",
     lag: "running {lag} behind",
+    late: "{what} is {lag} late",
     menu: "More",
     supervisor: "Message from {who}",
     supervisorPlain: "Message from your supervisor",
@@ -277,6 +278,7 @@ export const en = {
     budget_rate: "enough cards this minute",
     budget_visible: "enough cards on screen",
   },
+  service: { recognition: "Recognition", asr: "Recognition", embedding: "Understanding", storage: "Storage", overload: "The server is overloaded", roles: "The speakers may be the wrong way round", identical_channels: "Both channels carry the same sound" },
   known: {
     opening: "Opening",
     rapport: "Rapport",

@@ -96,6 +96,7 @@ export const zh: Messages = {
     endedText: "{duration} · {cards} 张卡片 · 步骤 {done}/{of}",
     degraded: "{stage} 服务降级：{reason}",
     lag: "延迟 {lag}",
+    late: "{what}延迟 {lag}",
     menu: "更多",
     supervisor: "来自 {who} 的消息",
     supervisorPlain: "来自主管的消息",
@@ -274,6 +275,7 @@ export const zh: Messages = {
     budget_rate: "本分钟已足够",
     budget_visible: "屏幕已满",
   },
+  service: { recognition: "识别", asr: "识别", embedding: "语义理解", storage: "存储", overload: "服务器过载", roles: "说话人可能弄反了", identical_channels: "两个声道声音相同" },
   known: {
     opening: "开场白",
     rapport: "话天地",

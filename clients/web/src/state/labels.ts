@@ -19,3 +19,11 @@ export function parseReason(reason: string): Reason {
   if (id && (kind === "card" || kind === "metric" || kind === "step" || kind === "service")) return { kind, id };
   return { kind: "other", id: reason };
 }
+
+/** Why a card came, as a person would say it: `speech_rate above 200` -> `Speech rate > 200`. Other texts stay. */
+export function explain(why: string, title: (metric: string) => string): string {
+  const found = /^([a-z_]+) (above|below) ([\d.]+)$/.exec(why);
+  if (!found) return why;
+  const [, name, which, bound] = found;
+  return `${title(name!)} ${which === "above" ? ">" : "<"} ${bound}`;
+}
