@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -24,6 +24,7 @@ class Connection:
     def __init__(self, socket: WebSocket, settings: ServerSettings) -> None:
         self.socket = socket
         self.outlet = Outlet(socket, limit=settings.viewer_queue, timeout_s=settings.viewer_send_timeout_s)
+        self._goodbye: Message | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._done: asyncio.Future[tuple[int, str] | None] = asyncio.get_running_loop().create_future()
 
@@ -50,21 +51,14 @@ class Connection:
         if not self._done.done():
             self._done.set_result(None if code is None else (code, reason))
 
-    def refuse(self, error: CopilotError) -> None:
-        """Say what is wrong, then close."""
-        self.send(error_message(error))
-        self.finish(close_code_for(error), error.code)
+    async def send(self, message: Message) -> None:
+        """Queue an answer to this peer."""
+        await self.outlet.put(encode(message))
 
-    def send(self, message: Message) -> None:
-        """Queue a message for this socket."""
-        self.send_frame(encode(message))
-
-    def send_frame(self, frame: bytes) -> None:
-        """Queue a frame that is encoded already."""
-        try:
-            self.outlet.put(frame)
-        except SlowConsumer:
-            self.finish(close_code_for(SLOW), SLOW.code)
+    async def follow(self, frames: AsyncIterator[bytes]) -> None:
+        """Send frames as fast as the peer reads them."""
+        async for frame in frames:
+            await self.outlet.send(frame)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -76,15 +70,18 @@ class Connection:
         elif isinstance(error, WebSocketDisconnect):
             self.finish()
         elif isinstance(error, CopilotError):
-            self.refuse(error)
+            self._goodbye = error_message(error)
+            self.finish(close_code_for(error), error.code)
         else:
             self._done.set_exception(error)
 
     async def _say_goodbye(self, code: int, reason: str) -> None:
         try:
             async with asyncio.timeout(GOODBYE_S):
+                if self._goodbye:
+                    await self.outlet.put(encode(self._goodbye))
                 await self.outlet.drained()
                 if self.socket.application_state is WebSocketState.CONNECTED:
                     await self.socket.close(code, reason)
-        except (TimeoutError, RuntimeError, WebSocketDisconnect):
+        except (TimeoutError, RuntimeError, WebSocketDisconnect, SlowConsumer):
             return  # the peer does not read any more: there is nobody to say goodbye to

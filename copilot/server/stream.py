@@ -72,7 +72,7 @@ class StreamConnection(Connection):
     async def _perform(self, outs: list[Out]) -> None:
         for out in outs:
             if isinstance(out, Reply):
-                self.send(out.message)
+                await self.send(out.message)
             elif isinstance(out, Deliver):
                 await self._deliver(out)
             elif isinstance(out, Close):
@@ -127,8 +127,7 @@ class StreamConnection(Connection):
         await self._call.deliver(out.event)
 
     async def _follow(self, call: LiveCall, after: int) -> None:
-        async for frame in follow(self._service, call.info.call_id, after):
-            self.send_frame(frame)
+        await self.follow(follow(self._service, call.info.call_id, after))
         self.finish(1000, "call.ended")
 
     async def _ack(self, call: LiveCall) -> None:
@@ -136,7 +135,7 @@ class StreamConnection(Connection):
         while True:
             await call.persisted_moved.wait()
             call.persisted_moved.clear()
-            self.send(AudioAck(received=call.expect, persisted=call.journal.persisted))
+            await self.send(AudioAck(received=call.expect, persisted=call.journal.persisted))
 
     async def _watch_idle(self, call: LiveCall) -> None:
         while True:

@@ -71,12 +71,12 @@ class Viewer(Connection):
                 raise RemoteProtocolError("protocol.not_here", "this endpoint takes no audio")
             command = decode_client(message["text"])
             if isinstance(command, Ping):
-                self.send(Pong(t=command.t))
+                await self.send(Pong(t=command.t))
             elif command is not None:
                 await self._command(command)
 
     async def _command(self, command: Any) -> None:
-        self.send(Error(code="protocol.not_here", message=f"{type(command).__name__} means nothing here"))
+        await self.send(Error(code="protocol.not_here", message=f"{type(command).__name__} means nothing here"))
 
 
 class CallViewer(Viewer):
@@ -93,8 +93,7 @@ class CallViewer(Viewer):
         self.spawn(self._follow(after))
 
     async def _follow(self, after: int) -> None:
-        async for frame in follow(self._service, self._call_id, after):
-            self.send_frame(frame)
+        await self.follow(follow(self._service, self._call_id, after))
         self.finish(1000, "call.ended")
 
     async def _command(self, command: Any) -> None:
@@ -109,7 +108,7 @@ class CallViewer(Viewer):
             if live is None:
                 raise RemoteProtocolError("call.over", "the call is over, or lives on another node")
         except CopilotError as error:
-            self.send(error_message(error, closing=False))
+            await self.send(error_message(error, closing=False))
             return
         await live.deliver(event)
 
@@ -123,5 +122,4 @@ class FloorViewer(Viewer):
         self.spawn(self._follow())
 
     async def _follow(self) -> None:
-        async for frame in follow_floor(self._service):
-            self.send_frame(frame)
+        await self.follow(follow_floor(self._service))

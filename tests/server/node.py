@@ -137,7 +137,7 @@ def client(address: str, token: str = "") -> httpx.AsyncClient:
 async def eventually(http: httpx.AsyncClient, path: str) -> httpx.Response:
     """What is written after hang-up comes a moment later."""
     async with asyncio.timeout(20):
-        while (answer := await http.get(path)).status_code == 404:  # noqa: ASYNC110  # asked over HTTP
+        while (answer := await http.get(path)).status_code == 404:  # noqa: ASYNC110  # asked over HTTP  # asked over HTTP
             await asyncio.sleep(0)
         return answer
 
@@ -145,7 +145,7 @@ async def eventually(http: httpx.AsyncClient, path: str) -> httpx.Response:
 async def concluded(http: httpx.AsyncClient, call_id: str) -> dict:
     """The call's row once everything about it is final."""
     async with asyncio.timeout(20):
-        while (row := (await http.get(f"/v1/calls/{call_id}")).json())["state"] == "live":
+        while (row := (await http.get(f"/v1/calls/{call_id}")).json())["state"] == "live":  # noqa: ASYNC110  # asked over HTTP
             await asyncio.sleep(0)
         return row
 

@@ -7,7 +7,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from copilot.wire.frames import pack_frame
-from tests.server.node import LINE, client, concluded, eventually, phone, running, settings
+from tests.server.node import LINE, client, eventually, phone, running, settings
 
 TALK = [(0.5, None), (1.5, 1), (1.0, None)]
 
