@@ -136,7 +136,7 @@ def _av_blocks(path: Path, container: av.container.InputContainer, duration_ms: 
             for frame in container.decode(stream):
                 for converted in to_pcm.resample(frame):
                     read_s += converted.samples / converted.sample_rate
-                    yield converted.to_ndarray().reshape(converted.samples, -1)
+                    yield np.asarray(converted.to_ndarray(), np.int16).reshape(converted.samples, -1)
         except av.FFmpegError as error:
             raise _truncated(path, read_s) from error
     if read_s == 0:

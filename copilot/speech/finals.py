@@ -43,7 +43,7 @@ class Finals:
     @property
     def oldest_ms(self) -> int | None:
         """Where the oldest utterance that cannot be told yet begins."""
-        return self._waiting[0].start_ms if self._waiting else None
+        return next((closed.start_ms for closed in self._waiting), None)
 
     def push(self, closed: Closed) -> None:
         """One more utterance is over."""

@@ -183,19 +183,26 @@ class Transcriber:
         return [SpeechStarted(channel=self._channel, at_ms=start_ms)]
 
     def _end(self, open_: _Open, stopped: int, now: float) -> list[Finding]:
-        """The voice stopped before window ``stopped``."""
+        """The voice stopped before window ``stopped``; after a cut in a pause there may be nothing left to close."""
         self._open = None
-        found = self._close(open_, stopped, self._padded_ms(stopped), now)
-        return [SpeechEnded(channel=self._channel, at_ms=stopped * WINDOW_MS), *found]
+        ended = SpeechEnded(channel=self._channel, at_ms=stopped * WINDOW_MS)
+        if stopped <= open_.window:
+            return [ended]
+        return [ended, *self._close(open_, stopped, self._padded_ms(stopped), now)]
 
     def _cut(self, open_: _Open, now: float) -> list[Finding]:
-        """Speech without a pause: end one utterance and begin the next where it is quietest."""
-        at = quietest(open_.scores, open_.levels_db)
-        cut = open_.window + at
+        """Speech for too long: end one utterance and begin the next, in the pause it is in or where it is quietest."""
+        stopped = self._vad.stopped
+        if stopped is not None and stopped > open_.window:
+            cut, stop_ms = stopped, self._padded_ms(stopped)
+        else:
+            cut = open_.window + quietest(open_.scores, open_.levels_db)
+            stop_ms = cut * WINDOW_MS
+        at = cut - open_.window
         rest = _Open(
             utterance_id=self._next_utterance_id(),
             window=cut,
-            begin_ms=cut * WINDOW_MS,
+            begin_ms=stop_ms,
             agreement=Agreement(),
             scores=open_.scores[at:],
             levels_db=open_.levels_db[at:],
@@ -203,7 +210,7 @@ class Transcriber:
         )
         open_.scores = open_.scores[:at]
         self._open = rest
-        return self._close(open_, cut, cut * WINDOW_MS, now)
+        return self._close(open_, cut, stop_ms, now)
 
     def _padded_ms(self, stopped: int) -> int:
         """Where decoding ends: a little after the voice, never beyond what has been scored."""

@@ -55,6 +55,7 @@ def test_samples_in_are_samples_out(media):
     timeline.receive(tone(media, 1_000))
     timeline.finish()
     assert timeline.position_ms == 1_000
+    assert timeline.source_samples == media.sample_rate_hz
     assert timeline.windows == -(-16_000 // WINDOW_SAMPLES)
 
 
