@@ -28,7 +28,11 @@ def load_playbook(path: str | Path) -> Playbook:
 
 def parse_playbook(text: str, file: str = "") -> Playbook:
     """Check the playbook written in ``text``; ``file`` is only for messages. Raises PlaybookError."""
-    source = Source(text, file)
+    return interpret(Source(text, file))
+
+
+def interpret(source: Source) -> Playbook:
+    """The playbook that ``source`` holds, checked. Raises PlaybookError."""
     try:
         playbook = msgspec.convert(source.value, Playbook)
     except msgspec.ValidationError as error:
@@ -43,16 +47,21 @@ def find_playbook(name_or_path: str = "", folder: str = "", language: Language =
     A name is what stands before ``.yaml``; something with a suffix or a slash is a file. Raises PlaybookError
     (``playbook.unreadable`` when there is none).
     """
+    return interpret(find_source(name_or_path, folder, language))
+
+
+def find_source(name_or_path: str = "", folder: str = "", language: Language = "en") -> Source:
+    """What ``find_playbook`` reads, with its lines, before it is checked."""
     name = name_or_path or DEFAULT.get(language, DEFAULT["en"])
     if "/" in name or "\\" in name or name.endswith((".yaml", ".yml")):
-        return load_playbook(name)
+        return Source(_read(Path(name)), name)
     for suffix in (".yaml", ".yml"):
         if folder and (path := Path(folder) / (name + suffix)).is_file():
-            return load_playbook(path)
+            return Source(_read(path), str(path))
     packs = shipped_packs()
     if name in packs:
         file = resources.files("copilot.playbook") / "packs" / f"{name}.yaml"
-        return parse_playbook(file.read_text(encoding="utf-8"), f"{name}.yaml")
+        return Source(file.read_text(encoding="utf-8"), f"{name}.yaml")
     raise PlaybookError(
         "playbook.unreadable",
         f"there is no playbook named {name!r}",
