@@ -140,7 +140,7 @@ class LiveCalls:
         service = self._service
         info = call.info
         folder = service.data.relative_folder(info.call_id, info.started_at)
-        journal = service.open_journal(info.call_id, folder)
+        journal = service.open_journal(info.call_id, folder, persisted=call.received_samples)
         if pending is None:
             journal.append(HEADER, encode_header(header.stored()))
         kept = Kept(

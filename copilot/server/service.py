@@ -65,6 +65,7 @@ class Service:
         self.library = Library(settings, suite.encoder.encode)
         self.floor = Floor()
         self.calls = LiveCalls(self)
+        self.bus_trouble = ""
         self._journal = Journal(settings.store, on_persisted=self._on_persisted, on_failed=self._on_failed)
         self._loop = asyncio.get_running_loop()
         self._floor_out: asyncio.Queue[bytes] = asyncio.Queue()
@@ -85,7 +86,9 @@ class Service:
             )
             stack.push_async_callback(asyncio.to_thread, service.store.close)
             stack.push_async_callback(asyncio.to_thread, service._journal.close)
-            service.bus = await open_bus(settings.bus, node=f"{socket.gethostname()}-{os.getpid()}")
+            service.bus = await open_bus(
+                settings.bus, node=f"{socket.gethostname()}-{os.getpid()}", on_degraded=service._on_bus
+            )
             stack.push_async_callback(service.bus.close)
             await service.library.warm()
             finished = await recover(service)
@@ -103,9 +106,9 @@ class Service:
         """The recogniser for one call."""
         return PoolDoor(self.pool, call_id)
 
-    def open_journal(self, call_id: str, folder: str) -> JournalHandle:
+    def open_journal(self, call_id: str, folder: str, *, persisted: int) -> JournalHandle:
         """The journal of a new or recovered call; what is persisted wakes its connection."""
-        return self._journal.open(call_id, self.data.folder(folder))
+        return self._journal.open(call_id, self.data.folder(folder), persisted=persisted)
 
     def watch(self, message: CallMessage) -> None:
         """Every message of every call on this node passes here, for the floor."""
@@ -158,6 +161,11 @@ class Service:
     def _on_failed(self, call_id: str, error: CopilotError) -> None:
         log.error("storage.failed", call_id=call_id, code=error.code)
         self._loop.call_soon_threadsafe(self._warn, call_id, error)
+
+    def _on_bus(self, is_degraded: bool, reason: str) -> None:
+        """Viewers on other nodes fall behind while Redis is away; the calls themselves do not notice."""
+        self.bus_trouble = reason if is_degraded else ""
+        log.warning("bus.degraded" if is_degraded else "bus.restored", reason=reason)
 
     def _wake(self, call_id: str) -> None:
         if live := self.calls.get(call_id):

@@ -131,11 +131,15 @@ class StreamConnection(Connection):
         self.finish(1000, "call.ended")
 
     async def _ack(self, call: LiveCall) -> None:
-        """Tell what is received and what is safe, each time more of it is on disk."""
-        while True:
+        """Tell what is received and what is safe: at once, and each time more of it is on disk.
+
+        At once, because a client whose buffer is full waits for it, and the last ack may have gone down with the
+        connection before.
+        """
+        while self._epoch == call.epoch:
+            await self.send(AudioAck(received=call.expect, persisted=call.journal.persisted))
             await call.persisted_moved.wait()
             call.persisted_moved.clear()
-            await self.send(AudioAck(received=call.expect, persisted=call.journal.persisted))
 
     async def _watch_idle(self, call: LiveCall) -> None:
         while True:

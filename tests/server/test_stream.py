@@ -164,6 +164,20 @@ async def test_a_dropped_connection_resumes_without_losing_or_doubling_anything(
         assert rows["call"]["is_complete"]
 
 
+async def test_a_resumed_connection_learns_at_once_what_is_persisted(tmp_path):
+    async with running(settings(tmp_path)) as address:
+        async with phone(address) as caller:
+            started = await caller.start()
+            sent = await caller.say(TALK)
+            while (await caller.until("audio.ack"))["persisted"] < sent:
+                pass
+        async with phone(address) as again:
+            await again.start(
+                resume={"call_id": started["call_id"], "resume_token": started["resume_token"], "last_seq": 0}
+            )
+            assert (await again.until("audio.ack"))["persisted"] == sent
+
+
 async def test_the_newest_connection_wins(tmp_path):
     async with running(settings(tmp_path)) as address, phone(address) as first:
         started = await first.start()
