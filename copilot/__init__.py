@@ -6,6 +6,7 @@ The rooms, in the order a call flows through them:
     events      the vocabulary: frozen structs that pass between rooms
     clock       the only place that reads a clock
     config      settings, one struct per room
+    logs        structured logs on stderr, never what was said
     language    English and Mandarin: words, stems, syllables, numbers, backchannels
     wire        the promise to clients: messages, codec, schema
     playbook    what authors write: model, load, lint, packs
@@ -13,6 +14,7 @@ The rooms, in the order a call flows through them:
     ingress     (1) protocol messages -> events and replies
     audio       (2) encoded bytes -> 16 kHz mono float32 on a media timeline
     speech      (3) windows -> utterances -> words
+    language    what the rooms know of English and Mandarin: words, numbers, backchannels
     transcript  (4) words -> an ordered two-speaker transcript
     signals     (5) transcript -> signals: phrases, examples, pace
     sop         (6) signals -> where we are in the procedure
@@ -23,7 +25,6 @@ The rooms, in the order a call flows through them:
     engines     the models
     store       sessions on disk
     bus         fan-out between nodes
-    jobs        durable background work
     server      the sockets and the REST API
     cli         the command line
 """

@@ -20,6 +20,7 @@ class Renderer:
 
     def __init__(self, outbox: Outbox, playbook: Playbook) -> None:
         self._outbox = outbox
+        self._told: dict[tuple[str, str | None], tuple[float, str]] = {}
         self._ttl_ms = {cue.id: round(cue.ttl_s * 1000) for cue in playbook.cues}
 
     def utterance(self, utterance: Utterance, lag_ms: int) -> None:
@@ -87,11 +88,15 @@ class Renderer:
         )
 
     def metric(self, metric: Metric) -> None:
-        """A number about the call."""
+        """A number about the call, told when it is another than before."""
+        told = (round(metric.value, 2), metric.attention)
+        if self._told.get((metric.name, metric.speaker)) == told:
+            return
+        self._told[metric.name, metric.speaker] = told
         self._outbox.put(
             wire.MetricMessage,
             name=metric.name,
-            value=round(metric.value, 3),
+            value=told[0],
             speaker=metric.speaker,
             attention=metric.attention,
         )

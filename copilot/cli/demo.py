@@ -28,7 +28,6 @@ from copilot.engines.suite import Suite, load_suite
 from copilot.errors import CopilotError, MediaFileError, UsageError
 from copilot.review.model import Report
 from copilot.review.report import summary
-from copilot.server.logs import configure_logs
 from copilot.server.node import bind, make_node
 from copilot.wire import messages as wire
 
@@ -54,7 +53,6 @@ def demo(
     as_json: bool,
 ) -> None:
     """Play a call to a private server as a softphone would, and watch transcript and cards come while it is on."""
-    configure_logs("warning", pretty=True)
     recording = open_recording(audio or demo_call())
     if recording.channels != 2:
         raise MediaFileError("media.channels", "the demo needs two channels: rep left, customer right")

@@ -13,6 +13,7 @@ from copilot import __version__
 from copilot.cli.output import complain
 from copilot.config import Settings, load_settings
 from copilot.errors import CopilotError
+from copilot.logs import configure_logs
 
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "serve": ("copilot.cli.serve", "serve", "Run the service."),
@@ -56,6 +57,7 @@ def copilot(context: click.Context, config: Path | None) -> None:
     Results go to stdout, everything for people to stderr. Exit codes: 0 ok, 1 findings or failure, 2 wrong usage.
     """
     context.obj = config
+    configure_logs("warning", pretty=True)
 
 
 def settings_of(context: click.Context) -> Settings:

@@ -13,7 +13,7 @@ from copilot.cli.main import settings_of
 from copilot.cli.output import people
 from copilot.config import Settings, load_settings
 from copilot.engines.suite import load_suite
-from copilot.server.logs import configure_logs
+from copilot.logs import configure_logs
 from copilot.server.node import bind, run_node
 
 

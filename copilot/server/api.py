@@ -178,6 +178,7 @@ async def get_status(request: Request) -> Response:
             "calls": len(service.calls),
             "max_calls": service.settings.server.max_calls,
             "draining": service.calls.draining,
+            "bus": service.bus_trouble or "ok",
             "recogniser": service.pool.stats(),
         }
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -123,8 +124,8 @@ def test_what_is_said_while_paused_is_not_heard():
 
 def test_pausing_finishes_the_words_being_said_and_counts_once():
     frames = list(talk([(1, None), (4, 1), (2, None)]))
-    script = sorted([*frames, (3.0, Paused(reason="hold")), (3.1, Paused(reason="hold")), (3.2, Resumed()), (3.3, Resumed())],
-                    key=lambda item: item[0])  # fmt: skip
+    holds = [(3.0, Paused(reason="hold")), (3.1, Paused(reason="hold")), (3.2, Resumed()), (3.3, Resumed())]
+    script = sorted([*frames, *holds], key=lambda item: item[0])
     messages, _ = run(script, {1: ["before", "after"]})
     assert [final.text for final in of(wire.TranscriptFinal, messages)] == ["before", "after"]
     assert len(of(wire.CallPaused, messages)) == len(of(wire.CallResumed, messages)) == 1
@@ -187,14 +188,16 @@ def test_what_people_do_is_told():
 
 
 def test_one_signal_on_both_channels_is_noticed_once():
-    frames = []
-    for at, event in talk([(1, None), (6, 0), (1, None)]):
-        if isinstance(event, AudioReceived):
-            left = b"".join(event.payload[i : i + 2] * 2 for i in range(0, len(event.payload), 4))
-            event = AudioReceived(offset=event.offset, payload=left)
-        frames.append((at, event))
-    messages, _ = run(frames)
+    messages, _ = run([(at, twice(event)) for at, event in talk([(1, None), (6, 0), (1, None)])])
     assert [m.reason for m in of(wire.ServiceDegradedMessage, messages)] == ["identical_channels"]
+
+
+def twice(event):
+    """The left channel on both."""
+    if not isinstance(event, AudioReceived):
+        return event
+    left = b"".join(event.payload[i : i + 2] * 2 for i in range(0, len(event.payload), 4))
+    return AudioReceived(offset=event.offset, payload=left)
 
 
 def test_a_recogniser_that_never_answers_does_not_keep_the_call_open():
@@ -263,9 +266,7 @@ def test_whatever_happens_the_log_replays_exactly_and_the_promises_hold(steps):
     assert len(published) == len(messages)
     assert isinstance(effects[-1], Finish)
     assert [message.seq for message in messages] == list(range(1, len(messages) + 1))
-    assert all(
-        a.pos_ms <= b.pos_ms and a.emitted_at <= b.emitted_at for a, b in zip(messages, messages[1:], strict=False)
-    )
+    assert all(a.pos_ms <= b.pos_ms and a.emitted_at <= b.emitted_at for a, b in pairwise(messages))
     raised = Counter(m.card.id for m in of(wire.CardRaised, messages))
     closed = Counter(m.card_id for m in of(wire.CardClosed, messages))
     assert raised == closed
