@@ -14,7 +14,6 @@ The rooms, in the order a call flows through them:
     ingress     (1) protocol messages -> events and replies
     audio       (2) encoded bytes -> 16 kHz mono float32 on a media timeline
     speech      (3) windows -> utterances -> words
-    language    what the rooms know of English and Mandarin: words, numbers, backchannels
     transcript  (4) words -> an ordered two-speaker transcript
     signals     (5) transcript -> signals: phrases, examples, pace
     sop         (6) signals -> where we are in the procedure
