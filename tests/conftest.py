@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")  # a busy machine is not a failing test
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -248,25 +248,36 @@ def _token_cap(samples: int, language: str) -> int:
 
 
 def _words(tokenizer: Tokenizer, text: list[int], result: Any) -> tuple[Word, ...]:
-    """Words (Chinese: characters) from the cross-attention alignment, as Whisper defines their times."""
+    """Words (Chinese: characters) with their times from the cross-attention alignment, as Whisper defines them.
+
+    Punctuation belongs to the word before it and takes no time; so does what follows a word without a space.
+    """
+    if not result.alignments:
+        return ()
     spelled, tokens = tokenizer.split_to_word_tokens([*text, tokenizer.eot])
-    starts = np.cumsum([0, *map(len, tokens[:-1])])
+    edges = np.cumsum([0, *map(len, tokens[:-1])])
     text_index, frame = np.array(result.alignments).T
-    jumps = np.flatnonzero(np.diff(text_index, prepend=-1))
-    times_ms = frame[jumps] * 1000 // FRAMES_PER_SECOND
+    times_ms = frame[np.flatnonzero(np.diff(text_index, prepend=-1))] * 1000 // FRAMES_PER_SECOND
+    is_spaced = tokenizer.language_code != "zh"
     words: list[Word] = []
-    for index, word in enumerate(spelled[:-1]):
-        first, last = starts[index], starts[index + 1]
-        probability = float(np.mean(result.text_token_probs[first:last]))
-        words.append(
-            Word(
-                text=word,
-                start_ms=int(times_ms[first]),
-                end_ms=int(times_ms[last]),
-                probability=round(probability, 3),
-            )
+    for spelling, first, last in zip(spelled[:-1], edges, edges[1:], strict=False):
+        piece = Word(
+            text=spelling.strip() if is_spaced else simplified(spelling.strip()),
+            start_ms=int(times_ms[first]),
+            end_ms=int(times_ms[last]),
+            probability=round(float(np.mean(result.text_token_probs[first:last])), 3),
         )
+        is_punctuation = not any(map(str.isalnum, piece.text))
+        if words and (is_punctuation or (is_spaced and not spelling.startswith(" "))):
+            words[-1] = _joined(words[-1], piece, is_punctuation)
+        elif piece.text:
+            words.append(piece)
     return tuple(words)
+
+
+def _joined(word: Word, piece: Word, is_punctuation: bool) -> Word:
+    end_ms = word.end_ms if is_punctuation else piece.end_ms
+    return msgspec.structs.replace(word, text=word.text + piece.text, end_ms=end_ms)
 
 
 def compression_ratio(text: str) -> float:

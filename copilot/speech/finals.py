@@ -7,7 +7,7 @@ from collections import deque
 
 import msgspec
 
-from copilot.events import Heard, Hypothesis
+from copilot.events import Heard, Hypothesis, Word
 
 
 class Closed(msgspec.Struct, kw_only=True):
@@ -92,8 +92,18 @@ def settle(closed: Closed, hypothesis: Hypothesis | None, text: str) -> None:
             language=hypothesis.language,
             committed=len(text),
             confidence=confidence(hypothesis),
-            words=hypothesis.words if text else (),
+            words=within(hypothesis.words, closed.start_ms, closed.end_ms) if text else (),
         )
+
+
+def within(words: tuple[Word, ...], start_ms: int, end_ms: int) -> tuple[Word, ...]:
+    """The words, none of which began before the voice did or went on after it."""
+    return tuple(
+        msgspec.structs.replace(
+            word, start_ms=max(start_ms, min(word.start_ms, end_ms)), end_ms=max(start_ms, min(word.end_ms, end_ms))
+        )
+        for word in words
+    )
 
 
 def confidence(hypothesis: Hypothesis) -> float:

@@ -1,5 +1,7 @@
 """The media timeline: samples in = samples out, whatever the chunks."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -44,7 +46,7 @@ def test_any_chunking_gives_the_same_samples(media, cuts):
     counted = whole.receive(payload) + whole.finish()
     chunked = Timeline(media)
     edges = [0, *sorted(min(cut * size(media), len(payload)) for cut in cuts), len(payload)]
-    fresh = [chunked.receive(payload[low:high]) for low, high in zip(edges, edges[1:], strict=False)]
+    fresh = [chunked.receive(payload[low:high]) for low, high in pairwise(edges)]
     assert sum(fresh) + chunked.finish() == counted == whole.windows == chunked.windows
     assert all(np.array_equal(one, other) for one, other in zip(everything(whole), everything(chunked), strict=True))
 

@@ -1,16 +1,19 @@
 """One channel from scores to words. Speech here spells out which stretch of audio it was read from."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from copilot.events import WINDOW_MS, Decoded, Hypothesis, SpeechEnded, SpeechStarted, Word
+from copilot.events import Decoded, Hypothesis, SpeechEnded, SpeechStarted, Word
 from tests.speech.engine import (
     SETTINGS,
     SILENCE,
     VOICE,
     Play,
     failing,
+    in_turn,
     said,
     silent,
     with_speech,
@@ -45,10 +48,10 @@ def test_a_click_asks_for_nothing():
     assert Play().speak(96).rest(1_000).speak(96).flush().found == []
 
 
-def test_words_keep_their_measured_times():
-    words = (Word(text="hello", start_ms=330, end_ms=700),)
-    play = Play(said("hello", words=words)).rest(320).speak(640).rest(640)
-    assert play.finals[0].words == words
+def test_words_keep_their_measured_times_within_the_voice():
+    words = (Word(text="hello", start_ms=256, end_ms=700), Word(text="there", start_ms=700, end_ms=1_024))
+    play = Play(said("hello there", words=words)).rest(320).speak(640).rest(640)
+    assert [(word.start_ms, word.end_ms) for word in play.finals[0].words] == [(320, 700), (700, 960)]
 
 
 # --- speculation ----------------------------------------------------------------------------------------------
@@ -89,8 +92,7 @@ def test_an_answered_speculation_is_not_cancelled_but_asked_again():
 
 
 def test_a_failed_speculation_is_asked_again_as_a_final():
-    answers = iter([failing])
-    play = Play(lambda job: next(answers, said())(job), settings=with_speech(first_interim_ms=9_000))
+    play = Play(in_turn(failing), settings=with_speech(first_interim_ms=9_000))
     play.speak(960).rest(1_000)
     assert [job.kind for job in play.jobs()] == ["speculative", "final"]
     assert len(play.finals) == 1
@@ -112,8 +114,7 @@ def test_one_interim_at_a_time():
 
 
 def test_what_two_interims_agree_on_is_committed():
-    texts = iter(["I think", "I think that", "I think that is"])
-    play = Play(lambda job: said(next(texts))(job), decode_s=0.05).speak(1_920)
+    play = Play(in_turn(said("I think"), said("I think that"), said("I think that is")), decode_s=0.05).speak(1_920)
     assert [interim.text[: interim.committed] for interim in play.interims] == ["", "I think", "I think that"]
 
 
@@ -139,8 +140,7 @@ def test_no_interim_is_asked_for_in_a_pause():
 def test_speech_without_a_pause_is_cut_where_it_is_quietest():
     play = Play().speak(3_008)
     play.scores([0.4] * 5, level_db=-45.0).speak(2_016).rest(640)
-    assert [(final.start_ms, final.end_ms) for final in play.finals][0] == (0, 3_072)
-    assert [(final.start_ms, final.end_ms) for final in play.finals][1:] == [(3_072, 5_184)]
+    assert [(final.start_ms, final.end_ms) for final in play.finals] == [(0, 3_072), (3_072, 5_184)]
     assert len(play.all(SpeechStarted)) == len(play.all(SpeechEnded)) == 1
 
 
@@ -192,8 +192,7 @@ def test_skipped_windows_end_what_was_being_said():
 
 
 def test_a_final_that_failed_is_asked_for_once_more():
-    answers = iter([failing, failing])
-    play = Play(lambda job: next(answers, said())(job), settings=with_speech(first_interim_ms=9_000))
+    play = Play(in_turn(failing, failing), settings=with_speech(first_interim_ms=9_000))
     play.speak(960).flush().wait(1.0)
     assert [job.kind for job in play.jobs()] == ["final", "final"]
     assert play.finals == []
@@ -257,8 +256,8 @@ def test_speech_shorter_than_a_word_is_not_believed():
 
 
 def test_the_speakers_last_finals_are_the_prompt():
-    texts = iter(["one", "two", "three", "four"])
-    play = Play(lambda job: said(next(texts))(job), prompt="names", settings=with_speech(first_interim_ms=9_000))
+    answer = in_turn(said("one"), said("two"), said("three"))
+    play = Play(answer, prompt="names", settings=with_speech(first_interim_ms=9_000))
     for _ in range(4):
         play.speak(640).rest(640)
     assert [job.prompt for job in play.jobs()] == ["names", "one", "one two", "two three"]
@@ -296,7 +295,7 @@ def test_finals_are_ordered_once_each_and_never_outstay(scores, names, decode_s)
     play = Play(moody(names), decode_s).scores(scores).flush().wait(SETTINGS.final_timeout_s + 10)
     ids = [int(final.utterance_id[1:]) for final in play.finals]
     assert ids == sorted(set(ids))
-    assert all(one.end_ms <= other.start_ms for one, other in zip(play.finals, play.finals[1:], strict=False))
+    assert all(one.end_ms <= other.start_ms for one, other in pairwise(play.finals))
     assert play.transcriber.is_idle
     assert play.transcriber.next_deadline() is None
     assert len({job.job_id for job in play.jobs()}) == len(play.jobs())
@@ -308,7 +307,7 @@ def test_every_second_of_speech_is_read_exactly_once(scores, decode_s):
     play = Play(decode_s=decode_s, settings=with_speech(min_voiced_ms=1)).scores(scores).flush().wait(20)
     read = {job.utterance_id: (job.start_ms, job.end_ms) for job in play.jobs("speculative", "final")}
     stretches = list(read.values())
-    assert all(one[1] <= other[0] for one, other in zip(stretches, stretches[1:], strict=False))
+    assert all(one[1] <= other[0] for one, other in pairwise(stretches))
     started = [fact.at_ms for fact in play.all(SpeechStarted)]
     ended = [fact.at_ms for fact in play.all(SpeechEnded)]
     assert len(started) == len(ended)
@@ -335,10 +334,6 @@ def test_committed_text_only_grows(scores, names):
         committed = interim.text[: interim.committed]
         assert committed.startswith(shown.get(interim.utterance_id, ""))
         shown[interim.utterance_id] = committed
-
-
-def test_windows_are_what_time_is_made_of():
-    assert WINDOW_MS * 125 == SETTINGS.vad.max_speech_ms
 
 
 def test_what_is_not_yet_final_is_known():

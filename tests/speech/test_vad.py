@@ -83,7 +83,7 @@ def test_changes_alternate_and_speech_lasts(scores):
         assert change in allowed[state]
         state = change
         if change is STARTED:
-            assert scores[vad.started] == scores[window] == SPEECH
+            assert scores[vad.started] == score == SPEECH
             assert vad.voiced * WINDOW_MS >= SETTINGS.vad.min_speech_ms
         if change is ENDED:
             assert scores[vad.stopped] == SILENCE

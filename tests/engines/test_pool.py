@@ -1,0 +1,190 @@
+"""The recogniser's workers: what goes first, what is dropped, and that every job is answered."""
+
+from __future__ import annotations
+
+import threading
+
+import msgspec
+import numpy as np
+import pytest
+
+from copilot.clock import FakeClock
+from copilot.config import RecogniserSettings
+from copilot.engines.pool import Pool
+from copilot.errors import LocalProtocolError, ModelError
+from copilot.events import Decoded, DecodeJob
+from tests.fakes import FakeAsr
+
+ONE_WORKER = RecogniserSettings(workers=1, max_batch=1)
+
+
+class Desk:
+    """A pool, its fake model, and the answers as they come."""
+
+    def __init__(self, settings: RecogniserSettings = ONE_WORKER) -> None:
+        self.model = FakeAsr()
+        self.clock = FakeClock()
+        self.pool = Pool(self.model, settings, self.clock)
+        self.answers: dict[tuple[str, int], Decoded] = {}
+        self._arrived = threading.Semaphore(0)
+
+    def submit(
+        self, job_id: int, kind: str = "final", *, owner: str = "", seconds: float = 1.0, said: str = ""
+    ) -> None:
+        job = DecodeJob(
+            job_id=job_id,
+            channel=0,
+            utterance_id=said or f"u{job_id}",
+            kind=kind,
+            start_ms=10_000,
+            end_ms=10_000 + round(seconds * 1000),
+            due=0.0,
+        )
+
+        def done(decoded: Decoded) -> None:
+            self.answers[owner, decoded.job_id] = decoded
+            self._arrived.release()
+
+        self.pool.submit(job, np.zeros(round(seconds * 16_000), np.float32), done, owner)
+
+    def busy(self) -> None:
+        """Occupy the only worker with job 0 until ``finish``."""
+        self.model.hold()
+        self.submit(0)
+        assert self.model.entered.acquire(timeout=5)
+
+    def finish(self, count: int) -> list[Decoded]:
+        self.model.release()
+        for _ in range(count):
+            assert self._arrived.acquire(timeout=5)
+        self.pool.close()
+        return list(self.answers.values())
+
+    @property
+    def order(self) -> list[str]:
+        return [request.kind for batch in self.model.batches for request in batch]
+
+
+def test_words_are_placed_on_the_timeline_of_the_call():
+    desk = Desk()
+    desk.submit(7)
+    (decoded,) = desk.finish(1)
+    assert decoded.job_id == 7
+    assert decoded.hypothesis is not None
+    assert [(word.text, word.start_ms) for word in decoded.hypothesis.words] == [("w0", 10_000), ("w1", 10_500)]
+
+
+def test_finals_go_before_speculations_before_interims():
+    desk = Desk()
+    desk.busy()
+    for job_id, kind in enumerate(["interim", "speculative", "final", "interim", "speculative", "final"], start=1):
+        desk.submit(job_id, kind)
+    desk.finish(7)
+    assert desk.order == ["final", "final", "final", "speculative", "speculative", "interim", "interim"]
+    assert [job_id for _, job_id in desk.answers] == [0, 3, 6, 2, 5, 1, 4]
+
+
+def test_jobs_that_wait_together_share_a_batch_with_their_like():
+    desk = Desk(msgspec.structs.replace(ONE_WORKER, max_batch=3))
+    desk.busy()
+    for job_id, (kind, seconds) in enumerate(
+        [("final", 2), ("final", 3), ("final", 9), ("speculative", 1), ("speculative", 1), ("interim", 2)], start=1
+    ):
+        desk.submit(job_id, kind, seconds=seconds)
+    desk.finish(7)
+    sizes = [sorted(len(request.samples) // 16_000 for request in batch) for batch in desk.model.batches]
+    assert sizes == [[1], [1, 2, 3], [9], [1], [2]]
+
+
+def test_a_newer_interim_of_the_same_utterance_takes_the_place_of_the_older():
+    desk = Desk()
+    desk.busy()
+    desk.submit(1, "interim", said="u1")
+    desk.submit(2, "interim", said="u2")
+    desk.submit(3, "interim", said="u1")
+    desk.submit(4, "interim", said="u1", owner="another call")
+    answers = desk.finish(5)
+    assert [decoded.job_id for decoded in answers if decoded.error == "shed"] == [1]
+    assert desk.pool.stats().shed == 1
+
+
+def test_interims_are_shed_when_too_many_wait_but_finals_never():
+    desk = Desk(msgspec.structs.replace(ONE_WORKER, queue_limit=2))
+    desk.busy()
+    for job_id, kind in enumerate(["final", "speculative", "interim", "final", "speculative"], start=1):
+        desk.submit(job_id, kind)
+    assert desk.pool.stats().queued == 4
+    desk.finish(6)
+    assert {job_id: decoded.error for (_, job_id), decoded in desk.answers.items() if decoded.error} == {3: "shed"}
+
+
+def test_a_cancelled_job_is_not_answered():
+    desk = Desk()
+    desk.busy()
+    desk.submit(1)
+    desk.submit(1, owner="another call")
+    desk.submit(2)
+    assert desk.pool.cancel(1)
+    assert not desk.pool.cancel(1)
+    assert not desk.pool.cancel(0)  # running
+    desk.finish(3)
+    assert set(desk.answers) == {("", 0), ("another call", 1), ("", 2)}
+    assert desk.pool.stats().cancelled == 1
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"), [(RuntimeError("secret words"), "asr.failed"), (ModelError("model.gone", "x"), "model.gone")]
+)
+def test_a_model_that_fails_is_an_answer_and_the_workers_live_on(failure, code, capsys):
+    desk = Desk()
+    desk.model.failure = failure
+    desk.submit(1)
+    assert desk._arrived.acquire(timeout=5)
+    desk.model.failure = None
+    desk.submit(2)
+    desk.finish(1)
+    assert (desk.answers["", 1].error, desk.answers["", 1].hypothesis) == (code, None)
+    assert desk.answers["", 2].error == ""
+    assert "secret" not in "".join(capsys.readouterr())
+    assert (desk.pool.stats().failed, desk.pool.stats().decoded) == (1, 1)
+
+
+def test_waiting_and_decoding_are_timed():
+    desk = Desk()
+    desk.busy()
+    desk.submit(1)
+    desk.clock.advance(0.25)
+    desk.finish(2)
+    assert (desk.answers["", 0].queue_ms, desk.answers["", 0].decode_ms) == (0, 250)
+    assert (desk.answers["", 1].queue_ms, desk.answers["", 1].decode_ms) == (250, 0)
+    stats = desk.pool.stats()
+    assert (stats.decoded, stats.running, stats.queued, stats.audio_ms, stats.busy_ms) == (2, 0, 0, 2_000, 250)
+
+
+def test_closing_answers_what_waits_and_takes_no_more():
+    desk = Desk()
+    desk.busy()
+    desk.submit(1)
+    closing = threading.Thread(target=desk.pool.close)
+    closing.start()
+    assert desk._arrived.acquire(timeout=5)
+    assert desk.answers["", 1].error == "closed"
+    desk.model.release()
+    closing.join(timeout=5)
+    assert desk.answers["", 0].error == ""
+    with pytest.raises(LocalProtocolError) as caught:
+        desk.submit(2)
+    assert caught.value.code == "pool.closed"
+
+
+def test_every_job_of_many_threads_is_answered_once():
+    desk = Desk(RecogniserSettings(workers=3, max_batch=4))
+    threads = [
+        threading.Thread(target=lambda n=n: [desk.submit(n * 100 + i, "final") for i in range(50)]) for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(desk.finish(200)) == 200
+    assert all(len(batch) <= 4 for batch in desk.model.batches)
