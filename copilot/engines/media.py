@@ -78,13 +78,14 @@ def _soundfile_blocks(path: Path, file: soundfile.SoundFile, promised: int) -> I
     with file:
         while True:
             try:
-                block = file.read(BLOCK_FRAMES, dtype="int16", always_2d=True)
+                block = file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)
             except soundfile.LibsndfileError as error:
                 raise _truncated(path, read / file.samplerate) from error
             if len(block) == 0:
                 break
             read += len(block)
-            yield np.asarray(block, np.int16)
+            # Read as float, because libsndfile turns files of floats into 16-bit silence.
+            yield np.clip(np.rint(block * 32_768), -32_768, 32_767).astype(np.int16)
     if read < promised:
         raise _truncated(path, read / file.samplerate)
 
