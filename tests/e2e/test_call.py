@@ -18,7 +18,7 @@ from tests.e2e.server import Server
 from tests.e2e.softphone import TRUTH, demo_audio, is_gap_free, sha256_of, softphone
 from tests.server.node import client, concluded
 
-pytestmark = [pytest.mark.e2e, pytest.mark.models]
+pytestmark = [pytest.mark.e2e, pytest.mark.models, pytest.mark.timeout(300)]
 
 WER_BOUND = 0.15
 """Loose: the suite asks whether recognition works, the benchmark how well."""
@@ -137,5 +137,3 @@ def test_nothing_anybody_said_is_in_the_log(call):
     for final in of(call, "transcript.final"):
         if len(final["text"].split()) > 2:
             assert final["text"] not in call["server_log"]
-
-
