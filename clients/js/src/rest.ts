@@ -33,6 +33,13 @@ export interface Me {
   floor?: boolean;
 }
 
+export interface ServiceStatus {
+  version: string;
+  calls: number;
+  max_calls: number;
+  draining: boolean;
+}
+
 export class ApiError extends Error {
   constructor(
     readonly status: number,
@@ -55,6 +62,10 @@ export class CopilotApi {
 
   me(): Promise<Me> {
     return this.get("/v1/me");
+  }
+
+  service(): Promise<ServiceStatus> {
+    return this.get("/v1/service");
   }
 
   calls(query: { state?: string; rep_id?: string; limit?: number; cursor?: string } = {}): Promise<CallPage> {

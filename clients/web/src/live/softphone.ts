@@ -3,7 +3,7 @@
 import { CallStream, type Language, type LinkStatus, type PauseReason } from "copilot-client";
 import { onScopeDispose, ref, shallowRef } from "vue";
 
-import { me, token } from "../session";
+import { api, me, token } from "../session";
 import { CaptureError, openCapture, type Capture, type CaptureOptions } from "../softphone/capture";
 
 export type Phase = "idle" | "starting" | "live" | "paused" | "ending" | "ended";
@@ -68,9 +68,19 @@ export function useSoftphone() {
       },
       onStatus: (next) => {
         status.value = next;
+        if (next.state === "waiting" && phase.value === "starting") void explain();
         if (next.state === "closed" && stream) finish();
       },
     });
+  }
+
+  /** A browser hides why a call was refused at the door; the service says whether it has room. */
+  async function explain(): Promise<void> {
+    const service = await api.service().catch(() => null);
+    if (!service || phase.value !== "starting") return;
+    if (!service.draining && service.calls < service.max_calls) return;
+    finish();
+    failure.value = { key: service.draining ? "softphone.draining" : "softphone.full", why: "" };
   }
 
   function take({ pcm, levels: now }: { pcm: Uint8Array; levels: [number, number] }): void {
