@@ -22,6 +22,7 @@ from typing import Any
 import jiwer
 import msgspec
 import numpy as np
+from faster_whisper import WhisperModel
 from pypinyin import lazy_pinyin
 from rich.console import Console
 from rich.table import Table
@@ -29,7 +30,7 @@ from whisper_normalizer.english import EnglishTextNormalizer
 
 from copilot.audio.timeline import Timeline
 from copilot.config import Settings, load_settings
-from copilot.engines.media import open_recording
+from copilot.engines.media import FRAME_MS, open_recording
 from copilot.engines.pool import PRIORITY, AsrRequest, at_media_time
 from copilot.engines.silero import Silero
 from copilot.engines.whisper import Whisper, simplified
@@ -68,7 +69,6 @@ class Live:
     def __init__(self, path: Path, settings: Settings, vad: Silero, asr: Whisper, language: str) -> None:
         recording = open_recording(path)
         self._frames = recording.frames
-        self._frame_s = 0.02
         channels = ("rep", "customer")[: recording.channels]
         self._timeline = Timeline(MediaFormat(sample_rate_hz=recording.sample_rate_hz, channels=channels))
         self._streams = [vad.stream() for _ in channels]
@@ -95,7 +95,7 @@ class Live:
 
     def play(self) -> Run:
         for number, frame in enumerate(self._frames):
-            self._advance((number + 1) * self._frame_s)
+            self._advance((number + 1) * FRAME_MS / 1000)
             self._score(self._timeline.receive(frame))
         self._score(self._timeline.finish())
         self.run.audio_s = self._timeline.position_ms / 1000
@@ -153,7 +153,7 @@ class Live:
         self._serve()
 
     def _serve(self) -> None:
-        """Give waiting jobs to workers that are free by now. A batch shares one worker, as in the pool."""
+        """Give waiting jobs to workers that are free by now; one call has too few to batch."""
         while self._queue and min(self._free) <= self._now:
             *_, job = heapq.heappop(self._queue)
             samples = self._timeline.samples(job.channel, job.start_ms, job.end_ms)
@@ -238,7 +238,7 @@ class Item(msgspec.Struct):
     group: str
     language: str
     texts: dict[int, str] = {}
-    ends: list[tuple[int, float, float]] = []
+    ends: list[tuple[int, float]] = []
 
 
 def items(data: Path, groups: set[str]) -> Iterator[Item]:
@@ -253,7 +253,7 @@ def items(data: Path, groups: set[str]) -> Iterator[Item]:
             channel = SPEAKERS[said["speaker"]]
             texts[channel] = texts.get(channel, "") + " " + said["text"]
             if not said.get("backchannel"):
-                ends.append((channel, said["start"], said["end"]))
+                ends.append((channel, said["end"]))
         yield Item(truth_file.with_suffix(".flac"), group, truth["lang"], texts, ends)
     manifest = json.loads((data / "recordings" / "manifest.json").read_text())
     for entry in sorted(manifest, key=lambda entry: entry["file"]):
@@ -267,18 +267,17 @@ def items(data: Path, groups: set[str]) -> Iterator[Item]:
 def latencies(item: Item, run: Run) -> list[float]:
     """Seconds from the true end of each utterance to the final that covers it; infinite when none does."""
     found = []
-    for channel, start, end in item.ends:
+    for channel, end in item.ends:
         covering = [
             final.at
             for final in run.finals
             if final.channel == channel and final.end_ms >= end * 1000 - END_SLACK_MS and final.start_ms < end * 1000
         ]
         found.append(min(covering) - end if covering else float("inf"))
-        del start
     return found
 
 
-def offline(item: Item, asr: Whisper, beam: int) -> tuple[dict[int, str], float]:
+def offline(item: Item, asr: WhisperModel, beam: int) -> tuple[dict[int, str], float]:
     """faster-whisper over each whole channel: the bound for this model."""
     recording = open_recording(item.path)
     timeline = Timeline(
@@ -292,8 +291,8 @@ def offline(item: Item, asr: Whisper, beam: int) -> tuple[dict[int, str], float]
     started = time.process_time()
     for channel in range(recording.channels):
         samples = timeline.samples(channel, 0, timeline.position_ms)
-        segments, _ = asr.whole_file(samples, item.language, beam)
-        texts[channel] = " ".join(segments)
+        segments, _ = asr.transcribe(samples, language=item.language, beam_size=beam, vad_filter=True)
+        texts[channel] = " ".join(segment.text for segment in segments)
     return texts, time.process_time() - started
 
 
@@ -312,6 +311,8 @@ def main() -> int:
     settings = load_settings(args.config)
     vad = Silero.load(args.models / "silero-vad" / "silero_vad.onnx")
     asr = Whisper.load(args.models / settings.recogniser.model, settings.recogniser)
+    if args.offline:
+        args.whole = WhisperModel(str(args.models / settings.recogniser.model), compute_type="int8", cpu_threads=1)
     groups: dict[str, dict[str, Any]] = {}
     for item in items(args.data, set(args.groups.split(","))):
         if args.only in item.path.name:
@@ -344,7 +345,7 @@ def measure(
         group.setdefault("heard", []).extend(f"{item.path.name}: {final.text}" for final in run.finals)
         group["interims_on_noise"] = group.get("interims_on_noise", 0) + run.interims
     if args.offline and item.texts and item.group != "noise":
-        whole, cpu_s = offline(item, asr, args.offline)
+        whole, cpu_s = offline(item, args.whole, args.offline)
         score(item, whole, group, "offline_")
         group["offline_cpu_s"] = group.get("offline_cpu_s", 0) + cpu_s
     if args.show:
