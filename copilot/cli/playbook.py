@@ -16,7 +16,7 @@ from copilot.engines.suite import load_encoder
 from copilot.errors import CopilotError, PlaybookError
 from copilot.playbook.compile import compile_playbook
 from copilot.playbook.lint import lint
-from copilot.playbook.load import find_playbook, shipped_packs
+from copilot.playbook.load import find_playbook, find_source, interpret, shipped_packs
 from copilot.playbook.model import Playbook
 from copilot.signals.listener import prepare
 
@@ -43,7 +43,8 @@ def lint_command(context: click.Context, names: tuple[str, ...], as_json: bool) 
     findings = 0
     for name in _wanted(names, settings):
         try:
-            found = lint(find_playbook(name, settings.playbooks.folder, "en"))
+            source = find_source(name, settings.playbooks.folder, "en")
+            found = lint(interpret(source), source)
         except PlaybookError as error:
             findings += 1
             if as_json:
@@ -84,13 +85,13 @@ def test_command(context: click.Context, names: tuple[str, ...], as_json: bool, 
     """Run the scenarios inside playbooks through the live engine. NAMES are files or pack names; default: all."""
     settings = settings_of(context)
     encoder = None if no_model else load_encoder(settings)
-    failed = total = 0
+    unread = failed = total = 0
     for name in _wanted(names, settings):
         try:
             book = find_playbook(name, settings.playbooks.folder, "en")
         except CopilotError as error:
             complain(error)
-            failed += 1
+            unread += 1
             continue
         plan = compile_playbook(book)
         setup = CallSetup(plan=plan, prepared=prepare(plan, encoder.encode if encoder else None))
@@ -101,7 +102,7 @@ def test_command(context: click.Context, names: tuple[str, ...], as_json: bool, 
             _tell(book, scenario.name, failures, as_json)
     if not as_json:
         people.print(f"{total - failed} of {total} scenarios passed")
-    context.exit(FINDINGS if failed else 0)
+    context.exit(FINDINGS if failed or unread else 0)
 
 
 def _tell(book: Playbook, scenario: str, failures: list[Failure], as_json: bool) -> None:
