@@ -85,9 +85,7 @@ class Source:
 
     def _mapping(self, events: Iterator[Any], path: str, depth: int) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
-        for event in events:
-            if isinstance(event, yaml.MappingEndEvent):
-                break
+        while not isinstance(event := next(events), yaml.MappingEndEvent):
             line = event.start_mark.line + 1
             self._refuse_marks(event, path)
             if not isinstance(event, yaml.ScalarEvent):
@@ -101,9 +99,7 @@ class Source:
 
     def _sequence(self, events: Iterator[Any], path: str, depth: int) -> list[Any]:
         items: list[Any] = []
-        for event in events:
-            if isinstance(event, yaml.SequenceEndEvent):
-                break
+        while not isinstance(event := next(events), yaml.SequenceEndEvent):
             items.append(self._value(event, events, f"{path}[{len(items)}]", depth + 1))
         return items
 
