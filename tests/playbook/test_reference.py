@@ -1,0 +1,45 @@
+"""The reference page is the code's, and complete."""
+
+import ast
+import re
+import runpy
+from pathlib import Path
+
+import msgspec
+
+from copilot.playbook import model
+from copilot.playbook.reference import ERRORS, PARTS, reference
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_page_is_fresh():
+    assert (ROOT / "docs/reference/playbook.md").read_text(encoding="utf-8") == reference()
+
+
+def test_every_part_of_the_format_is_on_the_page():
+    parts = {value for value in vars(model).values() if isinstance(value, type) and issubclass(value, model.Part)}
+    assert set(PARTS) == parts - {model.Part}
+    page = reference()
+    for part in PARTS:
+        for field in msgspec.structs.fields(part):
+            assert f"| `{field.encode_name}` |" in page
+
+
+def test_every_error_code_is_on_the_page():
+    raised = set()
+    for file in (ROOT / "copilot/playbook").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                code = str(node.args[0].value)
+                if name == "PlaybookError":
+                    raised.add(code)
+                if name == "_fail":
+                    raised.add(f"playbook.{code}")
+    assert raised == {code for code in ERRORS if re.fullmatch(r"playbook\.[a-z_]+", code)}
+
+
+def test_the_command_prints_the_page(capsys):
+    runpy.run_path(str(ROOT / "copilot/playbook/reference.py"), run_name="__main__")
+    assert capsys.readouterr().out == reference()
