@@ -61,7 +61,6 @@ export function useSoftphone() {
       onReply: (reply) => {
         if (reply.type === "audio.ack") {
           savedMs.value = toMs(reply.persisted);
-          sentMs.value = toMs(stream?.uplink.ring.end ?? 0);
         } else if (reply.type === "error" && !reply.retryable && phase.value === "starting") {
           failure.value = { key: "softphone.refused", why: reply.message };
         }
@@ -85,7 +84,9 @@ export function useSoftphone() {
 
   function take({ pcm, levels: now }: { pcm: Uint8Array; levels: [number, number] }): void {
     levels.value = [0, 1].map((at) => Math.max(now[at]!, levels.value[at]! * LEVEL_DECAY)) as [number, number];
-    if (phase.value === "live") stream?.sendAudio(pcm);
+    if (phase.value !== "live" || !stream || !capture) return;
+    stream.sendAudio(pcm);
+    sentMs.value = (stream.uplink.ring.end * 1000) / capture.sampleRate;
   }
 
   async function pause(reason: PauseReason): Promise<void> {
