@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from copilot import __version__
-from copilot.cli.output import complain
+from copilot.cli.output import OK, complain
 from copilot.config import Settings, load_settings
 from copilot.errors import CopilotError
 from copilot.logs import configure_logs
@@ -77,7 +78,9 @@ def main(arguments: list[str] | None = None) -> Any:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:
-        sys.exit(0)
+        # Whoever read our output has enough; what is still buffered must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(OK)
     except CopilotError as error:
         sys.exit(complain(error))
 
