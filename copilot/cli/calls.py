@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.table import Table
+from rich.table import Column, Table
 
 from copilot.cli.main import settings_of
 from copilot.cli.output import emit, emit_raw, people
@@ -54,7 +54,8 @@ def list_command(context: click.Context, rep: str, state: str | None, limit: int
         for row in rows:
             emit(row)
         return
-    table = Table("call", "started", "rep", "playbook", "state", "length", "cards", box=None)
+    whole = max((len(row.call_id) for row in rows), default=0)  # half an id helps nobody
+    table = Table(Column("call", min_width=whole), "started", "rep", "playbook", "state", "length", "cards", box=None)
     for row in rows:
         cards = str(row.summary.get("cards_raised", ""))
         started = row.started_at[:16].replace("T", " ")

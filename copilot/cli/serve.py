@@ -30,17 +30,17 @@ def serve(context: click.Context, config: Path | None, host: str | None, port: i
     settings = _with(load_settings(config) if config else settings_of(context), host, port)
     configure_logs(settings.log_level)
     check_bind(settings.server.host, settings.access)
-    listener = bind(settings.server.host, settings.server.port)
-    suite = load_suite(settings)
-    address = listener.getsockname()
-    asyncio.run(
-        run_node(
-            settings,
-            suite,
-            listener,
-            on_ready=lambda: people.print(f"listening on http://{address[0]}:{address[1]}  (Ctrl-C stops)"),
+    with bind(settings.server.host, settings.server.port) as listener:
+        suite = load_suite(settings)
+        address = listener.getsockname()
+        asyncio.run(
+            run_node(
+                settings,
+                suite,
+                listener,
+                on_ready=lambda: people.print(f"listening on http://{address[0]}:{address[1]}  (Ctrl-C stops)"),
+            )
         )
-    )
 
 
 def _with(settings: Settings, host: str | None, port: int | None) -> Settings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -12,6 +13,9 @@ from copilot.config import Settings
 from copilot.engines.suite import Suite
 from copilot.errors import ConfigError
 from copilot.server.app import build
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FRAME_HEADROOM = 4_096
 """Frames a little over the limit still get a proper ``error``; far larger ones are cut off by the socket (1009)."""
@@ -38,24 +42,52 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-class Node(uvicorn.Server):
-    """uvicorn, telling when it is ready."""
+class Opening:
+    """The application, remembering why it could not open: uvicorn only says that it could not."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None] | None) -> None:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.failure: Exception | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on, except the traceback that would be logged instead of raised."""
+
+        async def send_briefly(message: Message) -> None:
+            await send({"type": message["type"]})
+
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send_briefly)
+        except Exception as error:
+            self.failure = error
+            raise
+
+
+class Node(uvicorn.Server):
+    """uvicorn, telling when it is ready, or why it will never be."""
+
+    def __init__(self, config: uvicorn.Config, opening: Opening, on_ready: Callable[[], None] | None) -> None:
         super().__init__(config)
+        self._opening = opening
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then say so."""
-        await super().startup(sockets)
+        """Start, then say so. Raises what kept the service from opening."""
+        try:
+            await super().startup(sockets)
+        except SystemExit as stop:
+            raise self._opening.failure or stop from None
         if self.started and self._on_ready:
             self._on_ready()
 
 
 def make_node(settings: Settings, suite: Suite, on_ready: Callable[[], None] | None = None) -> Node:
     """A server that is not running yet."""
+    opening = Opening(build(settings, suite))
     config = uvicorn.Config(
-        build(settings, suite),
+        opening,
         log_config=None,
         access_log=False,
         lifespan="on",
@@ -67,7 +99,7 @@ def make_node(settings: Settings, suite: Suite, on_ready: Callable[[], None] | N
         timeout_graceful_shutdown=3,
         server_header=False,
     )
-    return Node(config, on_ready)
+    return Node(config, opening, on_ready)
 
 
 async def run_node(

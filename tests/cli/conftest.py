@@ -35,7 +35,7 @@ def own_logs() -> Iterator[None]:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
+def run(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Run:
     def run(*arguments: object) -> Outcome:
         capsys.readouterr()
         code = 0
@@ -44,7 +44,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         except SystemExit as stop:
             code = int(stop.code or 0)
         out, err = capsys.readouterr()
-        assert "Traceback" not in err, err
+        assert "Traceback" not in err + caplog.text, err
         return Outcome(code, out, err)
 
     return run

@@ -41,6 +41,7 @@ scenarios:
     expect:
       - {step: opening.intro, state: done}
 """
+STAGE = "  - {id: opening, title: Opening}\n"
 BROKEN = {
     "a syntax error": ("title: A small playbook", "title: A small: playbook", "playbook.syntax"),
     "an unknown key": ("    kind: objection", "    colour: red", "playbook.unknown_key"),
