@@ -37,13 +37,13 @@ def forms(trigger: Trigger) -> tuple[str, ...]:
 
 def children(part: msgspec.Struct, path: str = "") -> Iterator[tuple[str, Trigger]]:
     """The triggers directly inside a trigger, each with its path relative to it (``.seq.of[1]``)."""
-    for field in msgspec.structs.fields(part):
-        value, inner = getattr(part, field.name), f"{path}.{field.encode_name}"
+    for name, key in zip(part.__struct_fields__, part.__struct_encode_fields__, strict=True):
+        value, inner = getattr(part, name), f"{path}.{key}"
         if isinstance(value, Trigger):
             yield inner, value
         elif isinstance(value, _PARTS):
             yield from children(value, inner)
-        elif field.name in _LISTS:
+        elif name in _LISTS:
             for index, item in enumerate(value or ()):
                 yield f"{inner}[{index}]", item
 
