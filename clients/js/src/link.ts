@@ -86,18 +86,13 @@ export class Link {
     socket.binaryType = "arraybuffer";
     this.socket = socket;
     socket.onopen = () => {
-      if (socket !== this.socket) return;
       this.heardSinceBeat = true;
       this.report("open");
       this.beat();
       this.options.onOpen();
     };
-    socket.onmessage = ({ data }) => {
-      if (socket === this.socket) this.hear(data);
-    };
-    socket.onclose = ({ code, reason }) => {
-      if (socket === this.socket) this.lost(code, reason);
-    };
+    socket.onmessage = ({ data }) => this.hear(data);
+    socket.onclose = ({ code, reason }) => this.lost(code, reason);
   }
 
   /** Send when open; answers whether it was handed over. */
