@@ -90,10 +90,15 @@ class Service:
                 settings.bus, node=f"{socket.gethostname()}-{os.getpid()}", on_degraded=service._on_bus
             )
             stack.push_async_callback(service.bus.close)
-            await service.library.warm()
             finished = await recover(service)
             stack.push_async_callback(service._stop_work)
-            for work in (service.calls.sweep(), service._tell_floor(), conclude_all(service, finished)):
+            works = (
+                service.library.warm(),
+                service.calls.sweep(),
+                service._tell_floor(),
+                conclude_all(service, finished),
+            )
+            for work in works:
                 service._spawn(work)
             stack.push_async_callback(service.calls.suspend)
             yield service
