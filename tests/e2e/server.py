@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Self
 
 START_S = 90
 STOP_S = 30
@@ -34,7 +35,7 @@ class Server:
         self.address = "127.0.0.1:0"
         self.log: list[str] = []
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

@@ -1,4 +1,4 @@
-"""A softphone on the third-party ``websockets`` client that believes nothing: what it receives is held to the schema."""
+"""A softphone on the third-party ``websockets`` client that believes nothing: all it receives is held to the schema."""
 
 from __future__ import annotations
 
