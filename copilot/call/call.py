@@ -137,8 +137,10 @@ class Call:
     def next_deadline(self) -> float | None:
         """Wall time (seconds since the call began) by which ``tick`` wants to be called, if nothing else happens."""
         dues = [self._hearing.next_deadline(), self._thinking.next_deadline()]
-        if self.info.kind == "chat" and (due_ms := self._thinking.next_deadline_ms()) is not None:
-            dues.append(due_ms / 1000)
+        if self.info.kind == "chat":  # no audio moves its media time: metrics and deadlines need a tick of their own
+            due_ms = self._thinking.next_deadline_ms()
+            measure_ms = self._measured_ms + self._setup.metrics_interval_ms
+            dues.append((measure_ms if due_ms is None else min(due_ms, measure_ms)) / 1000)
         if self._hung_up:
             dues.append(self._hang_up_due)
         return min((due for due in dues if due is not None), default=None)

@@ -60,7 +60,7 @@ class Thinking:
 
     def embedded(self, utterance_id: str, vectors: NDArray[np.float32], moment: Moment) -> list[Thought]:
         """The meaning of an utterance's texts arrived (an empty matrix when the encoder failed)."""
-        signals = self.listener.embedded(utterance_id, vectors) if len(vectors) else []
+        signals = self.listener.embedded(utterance_id, vectors)
         return [*self._signals(signals, moment), *self._conclude(utterance_id, moment)]
 
     def speech(self, speaker: Speaker, is_speaking: bool, at_ms: int, moment: Moment) -> list[Thought]:

@@ -294,3 +294,22 @@ def without_sound(entries: list) -> list:
         (now, AudioReceived(offset=e.offset, payload=bytes(len(e.payload))) if isinstance(e, AudioReceived) else e)
         for now, e in entries
     ]
+
+
+def test_silence_in_a_chat_is_measured_too():
+    text = """
+schema: 1
+id: small
+version: 1.0.0
+title: A small playbook
+language: en
+stages: [{id: opening, title: Opening}]
+cues:
+  - id: behaviour.dead_air
+    kind: behaviour
+    when: {metric: {name: dead_air_ms, above: 8000}}
+    card: {headline: Ask a question}
+"""
+    messages, _ = run([said("rep", "hello there", 0), (20, HungUp())], call_info=CHAT, call_setup=setup(text))
+    [card] = of(wire.CardRaised, messages)
+    assert 9_000 <= card.pos_ms <= 12_000
