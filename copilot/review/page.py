@@ -17,6 +17,9 @@ from copilot.review.wording import amount, clock, word
 
 __all__ = ["render_html", "render_markdown"]
 
+STYLE_SOURCE = f"'sha256-{b64encode(sha256(CSS.encode()).digest()).decode()}'"
+"""The page's only style, as a Content-Security-Policy source."""
+
 
 def render_html(report: Report, *, language: Literal["en", "zh"], audio_url: str = "") -> str:
     """The page. With ``audio_url`` it holds a player, and every moment is a link that plays from there.
@@ -38,8 +41,7 @@ def render_html(report: Report, *, language: Literal["en", "zh"], audio_url: str
 
 def policy(audio_url: str) -> str:
     """Nothing may load or run but this page's own style and its audio."""
-    style = b64encode(sha256(CSS.encode()).digest()).decode()
-    rules = ["default-src 'none'", f"style-src 'sha256-{style}'", "base-uri 'none'", "form-action 'none'"]
+    rules = ["default-src 'none'", f"style-src {STYLE_SOURCE}", "base-uri 'none'", "form-action 'none'"]
     if audio_url:
         rules.append(f"media-src {_origin(audio_url)}")
     return "; ".join(rules)

@@ -43,6 +43,6 @@ def build(settings: Settings, suite: Suite, clock: Clock | None = None) -> Starl
     return Starlette(
         routes=routes,
         lifespan=lifespan,
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[Middleware(SecurityHeaders, framed_by=settings.access.allowed_origins)],
         exception_handlers={CopilotError: on_problem},
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
+
+from copilot.review.page import STYLE_SOURCE
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -17,16 +20,28 @@ NOT_BUILT = (
     "The web pages are not part of this checkout yet. Run scripts/web (it needs Node), then reload.\n"
     "The API and the socket work without them.\n"
 )
-SECURITY_HEADERS = {
-    b"content-security-policy": (
-        b"default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-        b"media-src 'self' blob:; connect-src 'self'; worker-src 'self'; object-src 'none'; base-uri 'none'; "
-        b"form-action 'self'; frame-ancestors 'self'"
-    ),
-    b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"no-referrer",
-    b"permissions-policy": b"microphone=(self), display-capture=(self), camera=(), geolocation=()",
-}
+PERMISSIONS = b"microphone=(self), display-capture=(self), camera=(), geolocation=()"
+
+
+def security_headers(framed_by: Sequence[str]) -> dict[bytes, bytes]:
+    """Only our own files run or style anything, and the printed report its own style; ``framed_by`` may embed us."""
+    policy = [
+        "default-src 'self'",
+        "script-src 'self'",
+        f"style-src 'self' {STYLE_SOURCE}",
+        "img-src 'self' data:",
+        "media-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        " ".join(["frame-ancestors 'self'", *framed_by]),
+    ]
+    return {
+        b"content-security-policy": "; ".join(policy).encode(),
+        b"x-content-type-options": b"nosniff",
+        b"referrer-policy": b"no-referrer",
+        b"permissions-policy": PERMISSIONS,
+    }
 
 
 def static_files() -> StaticFiles:
@@ -49,8 +64,9 @@ async def page(request: Request) -> Response:
 class SecurityHeaders:
     """Adds the headers above to every response that does not bring its own."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, framed_by: Sequence[str] = ()) -> None:
         self._app = app
+        self._headers = security_headers(framed_by)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
@@ -61,7 +77,7 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 present = {name.lower() for name, _ in message["headers"]}
-                missing = [(name, value) for name, value in SECURITY_HEADERS.items() if name not in present]
+                missing = [(name, value) for name, value in self._headers.items() if name not in present]
                 message["headers"] = [*message["headers"], *missing]
             await send(message)
 
