@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
 from copilot import __version__
-from copilot.access.policy import Action, Actor, can, require
+from copilot.access.policy import Action, Actor, Resource, can, require
 from copilot.errors import NotFoundError, UsageError
 from copilot.review.model import Report
 from copilot.review.page import render_html
@@ -54,8 +54,8 @@ async def _call(request: Request, action: Action = "call.read") -> tuple[Actor, 
 async def list_calls(request: Request) -> Response:
     """Newest first. A rep sees own calls only."""
     actor, query = actor_of(request), request.query_params
-    if actor.role == "ingest":
-        require(actor, "call.read")
+    if actor.role in ("rep", "ingest"):  # a rep without a subject owns nothing, not everything
+        require(actor, "call.read", Resource(rep_id=actor.subject))
     try:
         wanted = msgspec.convert(
             {name: query[name] for name in ("rep_id", "state", "since", "until", "text") if query.get(name)}, CallFilter

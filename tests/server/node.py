@@ -26,6 +26,7 @@ LINE = "honestly that is far too expensive for me"
 TOKENS = (
     Token(token="rep-secret", role="rep", subject="ann"),
     Token(token="other-secret", role="rep", subject="eve"),
+    Token(token="nameless-secret", role="rep"),
     Token(token="boss-secret", role="supervisor", subject="bob"),
     Token(token="pbx-secret", role="ingest", subject="pbx"),
     Token(token="root-secret", role="admin", subject="root"),

@@ -84,6 +84,8 @@ async def test_a_rep_sees_own_calls_only(tmp_path):
             async with client(address, "other-secret") as http:
                 assert (await http.get(f"/v1/calls/{caller.call_id}")).status_code == 403
                 assert (await http.get("/v1/calls")).json()["calls"] == []
+            async with client(address, "nameless-secret") as http:
+                assert (await http.get("/v1/calls")).status_code == 403
             async with client(address, "rep-secret") as http:
                 [row] = (await http.get("/v1/calls")).json()["calls"]
                 assert row["rep_id"] == "ann"
