@@ -90,7 +90,7 @@ class LiveCalls:
         live = self._live.get(resume.call_id)
         if live is None or live.ending:
             raise RemoteProtocolError("resume.expired", "the call is over or is not on this node", close_code=4410)
-        if not hmac.compare_digest(live.header.resume_token, resume.resume_token):
+        if not hmac.compare_digest(live.header.resume_token.encode(), resume.resume_token.encode()):
             raise AccessError("auth.resume", "the resume token does not belong to this call")
         return live
 

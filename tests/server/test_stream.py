@@ -197,6 +197,9 @@ async def test_a_wrong_resume_token_is_refused(tmp_path):
         async with phone(address) as second:
             refused = await second.start(resume={"call_id": started["call_id"], "resume_token": "guess", "last_seq": 0})
             assert refused["code"] == "auth.resume"
+        async with phone(address) as second:
+            refused = await second.start(resume={"call_id": started["call_id"], "resume_token": "错", "last_seq": 0})
+            assert refused["code"] == "auth.resume"
         async with phone(address) as third:
             refused = await third.start(resume={"call_id": "call_none", "resume_token": "x", "last_seq": 0})
             assert refused["code"] == "resume.expired"
