@@ -41,9 +41,12 @@ PROMPT_TOKENS: Final = 100
 """Context longer than this costs more time than it gains words."""
 MANDARIN_PROMPT: Final = "以下是普通话的句子，使用简体中文。"
 """Whisper writes Chinese in either script and without punctuation unless shown what is wanted."""
+MANDARIN_MARKS: Final = "，。？！,?!"
+"""Context without any of these teaches it to leave them out for the rest of the call."""
 TEMPERATURES: Final = (0.0, 0.2, 0.4, 0.6, 0.8)
 LOOP_RATIO: Final = 2.2
 """Text that compresses better than this repeats itself (Whisper's own limit is 2.4, over 30 s)."""
+ECHO_TOKENS: Final = 6
 FRAMES_PER_SECOND: Final = 50
 """Encoder frames."""
 
@@ -99,7 +102,7 @@ class Whisper:
         languages = self._languages(requests, encoded)
         readings = self._read(requests, audio, encoded, languages)
         for index, reading in enumerate(readings):
-            if requests[index].kind != "interim" and self._is_loop(reading):
+            if requests[index].kind != "interim" and (self._is_loop(reading) or _echoes(reading.tokens)):
                 readings[index] = self._read_again(audio[index], reading)
         return [
             self._hypothesis(reading, words)
@@ -183,7 +186,7 @@ class Whisper:
     def _context(self, request: AsrRequest, language: str) -> list[int]:
         """Hotwords and what the speaker said before, newest kept."""
         words = [text for text in (request.hotwords, request.prompt) if text]
-        if not request.prompt and language == "zh":
+        if language == "zh" and not any(mark in request.prompt for mark in MANDARIN_MARKS):
             words.append(MANDARIN_PROMPT)
         return self._tokenizers[language].encode(" " + " ".join(words))[-PROMPT_TOKENS:] if words else []
 
@@ -241,6 +244,12 @@ def _reading(result: Any, language: str, cap: int) -> _Reading:
     length = len(tokens)
     # CTranslate2 normalises by the length without the end token; Whisper counts it.
     return _Reading(tokens, language, result.scores[0] * length / (length + 1), result.no_speech_prob, length < cap)
+
+
+def _echoes(tokens: Sequence[int]) -> bool:
+    """Whether a phrase comes twice: people do that, but a decoder that begins to loop does it first."""
+    phrases = [tuple(tokens[start : start + ECHO_TOKENS]) for start in range(len(tokens) - ECHO_TOKENS + 1)]
+    return len(set(phrases)) < len(phrases)
 
 
 def _token_cap(samples: int, language: str) -> int:

@@ -147,3 +147,15 @@ def test_chinese_is_simplified():
 def test_text_that_repeats_compresses():
     assert compression_ratio("") == 0.0
     assert compression_ratio("and so on " * 40) > 2.4 > compression_ratio("How long does the fitting take?")
+
+
+@pytest.mark.models
+@needs_models
+def test_loops_are_caught_and_read_again(whisper):
+    """Windows as short as the speech make the decoder loop; the guard must hide that."""
+    reckless = Whisper(whisper._whisper, RecogniserSettings(workers=1, window_floor_ms=1))
+    spell = EnglishTextNormalizer()
+    pairs = [pair for pair in utterances(0, 12) if len(pair[0].samples) < 16_000 * 3]
+    heard = [reckless.transcribe([request])[0] for request, _ in pairs]
+    assert jiwer.wer([spell(text) for _, text in pairs], [spell(hypothesis.text) for hypothesis in heard]) < 0.25
+    assert all(hypothesis.compression_ratio < 2.4 for hypothesis in heard)
