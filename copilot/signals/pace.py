@@ -63,6 +63,35 @@ class _Side:
         self.stretches: list[Stretch] = []
         self.open_ms: int | None = None
         self.finals: list[Utterance] = []
+        self.sizes: list[tuple[int, bool]] = []  # of each final: words or characters, and whether it is Chinese
+        self.asked: list[bool] = []  # for each question, whether it is open
+        self._turns: list[Stretch] = []
+        self._judged = 0  # stretches known to be turns (then they are in ``_turns``) or backchannels
+
+    def add(self, utterance: Utterance) -> None:
+        """The words of a final utterance; stretches they may belong to are judged again."""
+        at = bisect.bisect_right(self.finals, utterance.start_ms, key=lambda u: u.start_ms)
+        self.finals.insert(at, utterance)
+        self.sizes.insert(at, _size(utterance.text))
+        self.asked += questions(utterance.text)
+        touched = bisect.bisect_left(self.stretches, utterance.start_ms, key=lambda s: s.end_ms)
+        if touched < self._judged:
+            self._judged = touched
+            first = self.stretches[touched].start_ms
+            del self._turns[bisect.bisect_left(self._turns, first, key=lambda s: s.start_ms) :]
+
+    def turns(self, now: int) -> list[Stretch]:
+        """The stretches that are not backchannels: too long for one, or with words that say something.
+
+        What is over is judged once, so that a long call costs no more per tick than a short one.
+        """
+        while self._judged < len(self.stretches) and self.stretches[self._judged].end_ms < now:
+            stretch = self.stretches[self._judged]
+            if not _is_backchannel(stretch, self.finals, open_=False):
+                self._turns.append(stretch)
+            self._judged += 1
+        rest = self.spoken_until(now)[self._judged :]
+        return self._turns + [s for s in rest if not _is_backchannel(s, self.finals, open_=s.end_ms == now)]
 
     def spoken_until(self, now: int) -> list[Stretch]:
         """All stretches, the open one up to ``now``."""
@@ -93,7 +122,7 @@ class Pace:
     def heard(self, utterance: Utterance) -> None:
         """The words of an utterance; interim text is left out."""
         if utterance.is_final:
-            bisect.insort(self._sides[utterance.speaker].finals, utterance, key=lambda u: u.start_ms)
+            self._sides[utterance.speaker].add(utterance)
 
     def swap_roles(self) -> None:
         """Rep and customer change places, from the beginning."""
@@ -108,7 +137,7 @@ class Pace:
 
     def tick(self, pos_ms: int) -> list[Metric]:
         """Every metric that can be told at media time ``pos_ms``."""
-        turns = {speaker: self._turns(speaker, pos_ms) for speaker in SPEAKERS}
+        turns = {speaker: self._sides[speaker].turns(pos_ms) for speaker in SPEAKERS}
         metrics = [
             *self._shares(pos_ms),
             *self._monologues(turns, pos_ms),
@@ -194,7 +223,7 @@ class Pace:
         """speech_rate = words (en) or characters (zh) per minute over the newest 30 s of a speaker's final speech."""
         metrics: list[Metric] = []
         for speaker, side in self._sides.items():
-            units, spoken, chinese = _newest(side.finals)
+            units, spoken, chinese = _newest(side)
             if spoken >= RATE_MIN_MS and now:
                 rate = units * MINUTE_MS / spoken
                 attention = _attention("speech_rate", rate / USUAL_RATE["zh" if chinese else "en"])
@@ -210,18 +239,13 @@ class Pace:
 
     def _questions(self, now: int) -> list[Metric]:
         """question_rate = the rep's sentences that ask / 10 minutes of call. open_question_share = open / all."""
-        asked = [is_open for utterance in self._sides["rep"].finals for is_open in questions(utterance.text)]
+        asked = self._sides["rep"].asked
         if not now:
             return []
         rate = Metric(name="question_rate", value=len(asked) * 10 * MINUTE_MS / now, speaker="rep")
         if not asked:
             return [rate]
         return [rate, Metric(name="open_question_share", value=sum(asked) / len(asked), speaker="rep")]
-
-    def _turns(self, speaker: Speaker, now: int) -> list[Stretch]:
-        """The speaker's stretches that are not backchannels: too long for one, or with words that say something."""
-        side = self._sides[speaker]
-        return [s for s in side.spoken_until(now) if not _is_backchannel(s, side.finals, open_=s.end_ms == now)]
 
 
 def questions(text: str) -> list[bool]:
@@ -280,10 +304,9 @@ def _goes_on(run: Stretch, start_ms: int, cuts: Sequence[int]) -> bool:
 
 
 def _interrupts(turn: Stretch, others: Sequence[Stretch]) -> bool:
-    return any(
-        other.start_ms < turn.start_ms < other.end_ms and min(turn.end_ms, other.end_ms) - turn.start_ms >= OVERLAP_MS
-        for other in others
-    )
+    """Only the last turn of the other side that began before can still be going on."""
+    at = bisect.bisect_left(others, turn.start_ms, key=lambda other: other.start_ms)
+    return at > 0 and min(turn.end_ms, others[at - 1].end_ms) - turn.start_ms >= OVERLAP_MS
 
 
 def _gaps(customer: Sequence[Stretch], rep: Sequence[Stretch]) -> list[int]:
@@ -291,21 +314,26 @@ def _gaps(customer: Sequence[Stretch], rep: Sequence[Stretch]) -> list[int]:
     gaps: list[int] = []
     for index, turn in enumerate(customer):
         until = customer[index + 1].start_ms if index + 1 < len(customer) else None
-        reply = next((r.start_ms for r in rep if r.start_ms > turn.end_ms), None)
-        if reply is not None and (until is None or reply < until):
-            gaps.append(reply - turn.end_ms)
+        at = bisect.bisect_right(rep, turn.end_ms, key=lambda r: r.start_ms)
+        if at < len(rep) and (until is None or rep[at].start_ms < until):
+            gaps.append(rep[at].start_ms - turn.end_ms)
     return gaps
 
 
-def _newest(finals: Sequence[Utterance]) -> tuple[int, int, bool]:
+def _newest(side: _Side) -> tuple[int, int, bool]:
     """Words (or characters) and milliseconds of the newest 30 s of speech, and whether it is Chinese."""
     units = spoken = 0
     chinese = False
-    for utterance in reversed(finals):
+    for utterance, (size, is_zh) in zip(reversed(side.finals), reversed(side.sizes), strict=True):
         duration = utterance.end_ms - utterance.start_ms
         if spoken + duration > RATE_WINDOW_MS:
             break
-        units += len({(token.start, token.end) for token in normalise(utterance.text).tokens})
+        units += size
         spoken += duration
-        chinese = chinese or is_chinese(utterance.text)
+        chinese = chinese or is_zh
     return units, spoken, chinese
+
+
+def _size(text: str) -> tuple[int, bool]:
+    """Words or characters, and whether it is Chinese."""
+    return len({(token.start, token.end) for token in normalise(text).tokens}), is_chinese(text)

@@ -205,3 +205,33 @@ def test_metrics_stay_in_bounds_and_swapping_twice_changes_nothing(script):
     made.swap_roles()
     made.swap_roles()
     assert made.tick(now + 1) == before
+
+
+BURSTS = st.lists(
+    st.tuples(
+        st.sampled_from(["rep", "customer"]),
+        st.sampled_from([200, 600, 900, 4000]),  # how long
+        st.sampled_from([0, 300, 2500]),  # the rest before it
+        st.sampled_from(["", "yes", "right okay", "what do you mean?", "it is far too expensive"]),
+        st.integers(0, 3),  # how many bursts later its words come
+    ),
+    max_size=20,
+)
+
+
+@given(BURSTS)
+def test_ticking_all_along_gives_what_one_tick_at_the_end_gives(bursts):
+    """Stretches are judged once; words that come late must still change the verdict."""
+    often, once = Pace(), Pace()
+    now, late = 0, []
+    for number, (speaker, length, rest, text, delay) in enumerate([*bursts, *[("rep", 900, 2500, "", 0)] * 4]):
+        begin, now = now + rest, now + rest + length
+        for made in (often, once):
+            made.speech_started(speaker, begin)
+            made.speech_ended(speaker, now)
+        late.append((number + delay, utterance(speaker, begin, now, text)))
+        for words in [words for due, words in late if due == number and words.text]:
+            often.heard(words)
+            once.heard(words)
+        ticked = often.tick(now)
+    assert ticked == once.tick(now)
