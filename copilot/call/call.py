@@ -375,12 +375,17 @@ class Call:
         self._arrivals.add(self.position_ms, self._now)
 
     def _wind_down(self, hung_up: HungUp) -> None:
-        """After hang-up: the last windows are scored, what is open becomes final, every final is waited for."""
-        if not self._flushed and self._unscored == 0:
+        """After hang-up: the last windows are scored, what is open becomes final, every final is waited for.
+
+        Not for ever: when time is up, what was shown last of an utterance is its final.
+        """
+        is_due = self._now >= self._hang_up_due
+        if not self._flushed and (is_due or self._unscored == 0):
             self._flushed = True
             self._found(self._hearing.flush(self._now))
-        idle = self._flushed and self._hearing.is_idle and not self._embedding
-        if idle or self._now >= self._hang_up_due:
+        if is_due:
+            self._found(self._hearing.give_up())
+        if is_due or (self._flushed and self._hearing.is_idle and not self._embedding):
             self._finish(hung_up)
 
     def _finish(self, hung_up: HungUp) -> None:

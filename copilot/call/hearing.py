@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import count
 
 from copilot.audio.timeline import Timeline
@@ -79,6 +80,10 @@ class Hearing:
     def tick(self, now: float) -> list[Finding]:
         """Deadlines of all channels."""
         return [finding for channel in self.channels for finding in channel.tick(now)]
+
+    def give_up(self) -> list[Finding]:
+        """No answer is waited for any longer."""
+        return self.tick(math.inf)
 
     def flush(self, now: float) -> list[Finding]:
         """What is being said becomes final: at hang-up and at a pause."""

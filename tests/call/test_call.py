@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from collections import Counter
-from itertools import pairwise
+from collections import Counter, deque
+from itertools import count, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -13,17 +13,23 @@ from copilot.errors import LocalProtocolError
 from copilot.events import (
     AudioMissed,
     AudioReceived,
+    CallEffect,
     CardAcked,
     CardRendered,
+    Decode,
+    Decoded,
     DtmfReceived,
     Finish,
     HungUp,
+    Hypothesis,
     Marked,
     Paused,
     Publish,
     Resumed,
     RolesSwapped,
+    Score,
     ServiceDegraded,
+    SpeechScored,
     StepTicked,
     StepWaived,
     SupervisorMessaged,
@@ -31,7 +37,7 @@ from copilot.events import (
     Ticked,
 )
 from copilot.wire import messages as wire
-from tests.call.rig import RATE_HZ, info, run, setup, talk
+from tests.call.rig import RATE_HZ, LoudIsSpeech, info, run, setup, talk
 
 CHAT = info(kind="chat")
 
@@ -211,6 +217,31 @@ def test_a_recogniser_that_never_answers_does_not_keep_the_call_open():
     assert isinstance(effects[-1], Finish)
     with pytest.raises(LocalProtocolError):
         call.receive(Ticked(), 99)
+
+
+def test_words_shown_but_never_recognised_for_good_are_final_when_the_call_ends():
+    call = Call(info(), setup())
+    told: list[CallEffect] = []
+    waiting = deque(event for _, event in talk([(0.5, None), (1.5, 1)]))
+    for at_ms in count():  # every answer comes a moment after its question, as from a live driver
+        if not waiting:
+            break
+        effects = call.receive(waiting.popleft(), at_ms / 1000)
+        told += effects
+        for effect in effects:
+            if isinstance(effect, Score):
+                scores, levels_db = LoudIsSpeech().score(call.windows(effect))
+                scored = SpeechScored(
+                    channel=effect.channel, first_window=effect.first_window, scores=scores, levels_db=levels_db
+                )
+                waiting.appendleft(scored)
+            elif isinstance(effect, Decode) and effect.job.kind == "interim":
+                words = Hypothesis(text="that is too expensive", language="en", avg_logprob=-0.2)
+                waiting.appendleft(Decoded(job_id=effect.job.job_id, hypothesis=words))
+    while (due := call.next_deadline()) is not None and not call.is_finished:
+        told += call.tick(due)
+    texts = [effect for effect in told if isinstance(effect, Publish) and effect.type.startswith("transcript")]
+    assert [effect.type for effect in texts][-2:] == ["transcript.interim", "transcript.final"]
 
 
 def test_empty_calls_end_well():
