@@ -130,6 +130,11 @@ class NativeSession:
         self.state = "closed"
         return [Reply(error_message(error)), Close(close_code_for(error), error.code)]
 
+    def follow(self, *, paused: bool) -> None:
+        """Whether the call is paused now: somebody else may have paused it, or gone on."""
+        if self.state in ("live", "paused"):
+            self.state = "paused" if paused else "live"
+
     def disconnected(self) -> None:
         """The socket is gone; nothing more comes out. Whether the call goes on is the shell's to decide."""
         self.state = "closed"

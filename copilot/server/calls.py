@@ -101,7 +101,7 @@ class LiveCalls:
     def adopt(self, call: Call, header: Header, *, pending: list[CallEffect], elapsed: float) -> None:
         """Go on with a call recovered after a crash; its client has the resume window to come back."""
         live = self._run(call, header, pending=pending, elapsed=elapsed)
-        live.expect = call.received_samples
+        live.expect, live.paused = call.received_samples, call.is_paused
         live.lost_at = self._service.clock.now()
 
     async def suspend(self) -> None:

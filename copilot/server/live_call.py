@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -12,7 +12,7 @@ import structlog
 from copilot.access.policy import Resource
 from copilot.bus import Bus, call_topic
 from copilot.errors import StorageError
-from copilot.events import AudioMissed, AudioReceived, CallEvent, CallInfo, HungUp, Publish
+from copilot.events import AudioMissed, AudioReceived, CallEvent, CallInfo, HungUp, Paused, Publish, Resumed
 from copilot.server.drive import Driver
 from copilot.server.header import Header
 from copilot.store.journal import JournalHandle
@@ -75,17 +75,22 @@ class Kept:
 
 @dataclass
 class LiveCall:
-    """A call that has not ended. ``epoch`` counts connections: the newest feeds the call, older ones are closed."""
+    """A call that has not ended. ``epoch`` counts connections: the newest feeds the call, older ones are closed.
+
+    ``expect`` and ``paused`` speak of what was handed in, of which the driver may still have to handle the last bit.
+    """
 
     header: Header
     driver: Driver
     kept: Kept
     journal: JournalHandle
     expect: int = 0
+    paused: bool = False
     epoch: int = 0
     superseded: asyncio.Event = field(default_factory=asyncio.Event)
     persisted_moved: asyncio.Event = field(default_factory=asyncio.Event)
     lost_at: float | None = None
+    _handing_in: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def info(self) -> CallInfo:
@@ -110,18 +115,36 @@ class LiveCall:
         if epoch == self.epoch:
             self.lost_at = now
 
+    async def handed_over(self) -> None:
+        """Wait until what an older connection was handing in is in: only then ``expect`` is true."""
+        async with self._handing_in:
+            return
+
     async def deliver(self, event: CallEvent) -> None:
-        """Hand an event to the call and keep count of its audio."""
-        await self.driver.put(event)
+        """Hand in an event, after those that came before it, and keep count of its audio."""
+        async with self._handing_in:
+            for part in self._parts(event):
+                await self.driver.put(part)
+                self._count(part)
+
+    def _parts(self, event: CallEvent) -> Iterator[CallEvent]:
+        """Sound that comes while the call is paused is none; a long hole comes in pieces, for other calls' sake."""
+        if isinstance(event, AudioReceived) and self.paused:
+            event = AudioMissed(offset=event.offset, samples=len(event.payload) // self.block_bytes)
+        if not isinstance(event, AudioMissed):
+            yield event
+            return
+        end = event.offset + event.samples
+        for offset in range(event.offset, end, self.info.media.sample_rate_hz):
+            yield AudioMissed(offset=offset, samples=min(self.info.media.sample_rate_hz, end - offset))
+
+    def _count(self, event: CallEvent) -> None:
         if isinstance(event, AudioReceived):
             self.expect = event.offset + len(event.payload) // self.block_bytes
         elif isinstance(event, AudioMissed):
             self.expect = event.offset + event.samples
-
-    @property
-    def paused(self) -> bool:
-        """Nothing is being heard for now."""
-        return self.driver.call.is_paused
+        elif isinstance(event, Paused | Resumed):
+            self.paused = isinstance(event, Paused)
 
     @property
     def ending(self) -> bool:

@@ -63,6 +63,8 @@ class StreamConnection(Connection):
             message = await self.socket.receive()
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1006))
+            if self._call:
+                self._session.follow(paused=self._call.paused)  # perhaps by a panel
             if (data := message.get("bytes")) is not None:
                 outs = self._session.receive_binary(data)
             else:
@@ -94,6 +96,7 @@ class StreamConnection(Connection):
             return
         self._call = call
         self._epoch = call.connect()
+        await call.handed_over()
         await self._perform(self._session.started(self._greeting(call), call.info.media, paused=call.paused))
         self.spawn(self._follow(call, last_seq))
         self.spawn(self._ack(call))

@@ -324,3 +324,15 @@ def test_whatever_a_peer_does_the_session_answers_in_order(inputs, framing):
     for index in closes:
         assert outs[index - 1].message.code in ERROR_CODES
         assert outs[index].code in CLOSE_CODES
+
+
+def test_a_pause_made_elsewhere_is_followed_and_so_is_going_on():
+    native = session()
+    native.follow(paused=True)
+    assert delivered(native.receive_binary(audio(0, 2))) == [AudioMissed(offset=0, samples=2)]
+    assert delivered(native.receive_text(text("call.resume"))) == [Resumed()]
+    native.follow(paused=False)
+    assert delivered(native.receive_binary(audio(2, 2))) == [AudioReceived(offset=2, payload=samples_at(2, 2))]
+    native.refuse(NotFoundError("call.unknown", "gone"))
+    native.follow(paused=True)
+    assert native.state == "closed"
