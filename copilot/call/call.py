@@ -158,6 +158,11 @@ class Call:
         return self.position_ms if self.info.kind == "chat" else self._hearing.settled_ms
 
     @property
+    def seq(self) -> int:
+        """The number of the newest message."""
+        return self._outbox.seq
+
+    @property
     def is_finished(self) -> bool:
         """``Finish`` has been returned."""
         return self._finished

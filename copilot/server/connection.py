@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -55,10 +56,11 @@ class Connection:
         """Queue an answer to this peer."""
         await self.outlet.put(encode(message))
 
-    async def follow(self, frames: AsyncIterator[bytes]) -> None:
+    async def follow(self, frames: AsyncGenerator[bytes]) -> None:
         """Send frames as fast as the peer reads them."""
-        async for frame in frames:
-            await self.outlet.send(frame)
+        async with aclosing(frames):
+            async for frame in frames:
+                await self.outlet.send(frame)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -16,6 +16,9 @@ from copilot.server.viewing import follow, follow_floor
 from copilot.wire.codec import decode_client, error_message
 from copilot.wire.messages import Error, Ping, Pong, SupervisorSend
 
+MOST_EVENTS = 10**9
+"""More than any call has; a database takes only so many digits."""
+
 
 async def call_events(socket: WebSocket) -> None:
     """One viewer of one call: sequenced messages down, answers to cards up."""
@@ -48,7 +51,7 @@ async def floor(socket: WebSocket) -> None:
 
 def _after(socket: WebSocket) -> int:
     try:
-        return max(0, int(socket.query_params.get("after", "0")))
+        return max(0, min(int(socket.query_params.get("after", "0")), MOST_EVENTS))
     except ValueError as error:
         raise RemoteProtocolError("request.invalid", "`after` is a sequence number") from error
 
