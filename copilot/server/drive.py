@@ -85,6 +85,7 @@ class Driver:
         self._woken = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._jobs: set[asyncio.Task[None]] = set()
+        self._is_recording = True
         self._storage_told = False
         self.finished = asyncio.Event()
         self.finish_reason = ""
@@ -103,6 +104,13 @@ class Driver:
     def answer(self, event: CallEvent) -> None:
         """Take a model's answer, from any thread."""
         self._loop.call_soon_threadsafe(self._take, event)
+
+    def storage_failed(self, error: CopilotError) -> None:
+        """The disk or the database refuses; said once, for saying it needs storing too. The call goes on."""
+        if not self._storage_told:
+            self._storage_told = True
+            log.error("storage.failed", call_id=self.call.info.call_id, code=error.code)
+            self._take(ServiceDegraded(stage="storage", reason=error.code))
 
     async def run(self, pending: list[CallEffect] | None = None) -> None:
         """Live through the call. ``pending``: effects of a recovered call that were never answered."""
@@ -160,20 +168,27 @@ class Driver:
         return effects
 
     def _record(self, now: float, event: CallEvent) -> None:
+        """A recording with a hole is another call, and what is persisted behind one is lost: it ends at the first."""
+        if not self._is_recording:
+            return
         try:
             self._ledgers.record(now, event)
         except StorageError as error:
-            if not self._storage_told:
-                self._storage_told = True
-                log.error("storage.failed", call_id=self.call.info.call_id, code=error.code)
-                self._answers.append(ServiceDegraded(stage="storage", reason=error.code))
+            self._is_recording = False
+            self.storage_failed(error)
+
+    def _publish(self, effect: Publish) -> None:
+        try:
+            self._ledgers.publish(effect, self.call.position_ms)
+        except StorageError as error:
+            self.storage_failed(error)
 
     def _perform(self, effects: deque[CallEffect]) -> None:
         """Perform in order; scores are answered on the spot, so their effects come next."""
         while effects:
             effect = effects.popleft()
             if isinstance(effect, Publish):
-                self._ledgers.publish(effect, self.call.position_ms)
+                self._publish(effect)
             elif isinstance(effect, Score):
                 effects.extend(self._score(effect))
             elif isinstance(effect, Decode):

@@ -56,11 +56,11 @@ class Kept:
         self._journal.append(ENTRY, encode_entry(now, event), offset_after=offset_after)
 
     def publish(self, effect: Publish, pos_ms: int) -> None:
-        """Store a message, show it to the floor, and hand it to the bus."""
+        """Hand a message to the bus, show it to the floor, and store it. Raises StorageError after the first two."""
         body = bytes(effect.message)
-        self._store.append_event(self._call_id, effect.seq, effect.type, pos_ms, body)
         self._outgoing.put_nowait(effect)
         self._watch(_DECODER.decode(body))
+        self._store.append_event(self._call_id, effect.seq, effect.type, pos_ms, body)
 
     async def forward(self) -> None:
         """Put messages on the bus in order, until ``close``."""

@@ -20,7 +20,7 @@ from copilot.config import Settings
 from copilot.engines.pool import OnDone, Pool
 from copilot.engines.suite import Suite
 from copilot.errors import CopilotError
-from copilot.events import DecodeJob, ServiceDegraded
+from copilot.events import DecodeJob
 from copilot.server.calls import LiveCalls
 from copilot.server.floor import Floor
 from copilot.server.playbooks import Library
@@ -164,7 +164,6 @@ class Service:
         self._loop.call_soon_threadsafe(self._wake, call_id)
 
     def _on_failed(self, call_id: str, error: CopilotError) -> None:
-        log.error("storage.failed", call_id=call_id, code=error.code)
         self._loop.call_soon_threadsafe(self._warn, call_id, error)
 
     def _on_bus(self, is_degraded: bool, reason: str) -> None:
@@ -178,4 +177,4 @@ class Service:
 
     def _warn(self, call_id: str, error: CopilotError) -> None:
         if live := self.calls.get(call_id):
-            live.driver.answer(ServiceDegraded(stage="storage", reason=error.code))
+            live.driver.storage_failed(error)

@@ -98,6 +98,35 @@ async def test_a_full_disk_is_said_once_and_the_call_goes_on():
     assert types[-1] == "call.ended"
 
 
+async def test_what_comes_after_a_hole_in_the_recording_is_not_recorded():
+    class Hiccup(Ledgers):
+        def record(self, now: float, event: object) -> None:
+            self.full = event == AudioReceived(offset=80, payload=bytes(320))
+            super().record(now, event)
+
+    ledgers = Hiccup()
+    frames = [(0, AudioReceived(offset=offset, payload=bytes(320))) for offset in (0, 80, 160)]
+    await feed(driver({}, ledgers), [*frames, (0, HungUp())])
+    assert [event.offset for _, event in ledgers.entries if isinstance(event, AudioReceived)] == [0]
+
+
+async def test_a_database_that_takes_no_messages_does_not_end_the_call():
+    class Refusing(Ledgers):
+        def publish(self, effect: Publish, pos_ms: int) -> None:
+            super().publish(effect, pos_ms)
+            raise StorageError("storage.backlog", "the database does not keep up")
+
+    ledgers = Refusing()
+    machine = driver({}, ledgers)
+    running = asyncio.create_task(machine.run())
+    await asyncio.sleep(0)
+    machine.storage_failed(StorageError("storage.event_gap", "and the writer says so again"))
+    await machine.put(HungUp())
+    await running
+    types = [effect.type for effect in ledgers.published]
+    assert (types.count("service.degraded"), types[-1]) == (1, "call.ended")
+
+
 async def test_events_after_the_end_are_ignored():
     machine = driver({}, Ledgers())
     await feed(machine, [(0, HungUp())])
