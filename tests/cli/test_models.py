@@ -66,3 +66,35 @@ def test_an_unknown_name_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> N
         main(["models", "verify", "nose"])
     assert stopped.value.code == 2
     assert "model.unknown" in capsys.readouterr().err
+
+
+@pytest.fixture
+def linked(tmp_path: Path) -> Path:
+    """A models folder of our own whose files are links to the real ones."""
+    for name in needed(Settings()):
+        (tmp_path / name).mkdir()
+        for file in (SHIPPED / name).iterdir():
+            (tmp_path / name / file.name).symlink_to(file)
+    return tmp_path
+
+
+@pytest.mark.models
+def test_verify_accepts_links(linked: Path) -> None:
+    assert run("verify", COPILOT_MODELS_DIR=str(linked)).exit_code == 0
+
+
+@pytest.mark.models
+def test_verify_names_the_file_that_changed_and_the_one_that_is_missing(linked: Path) -> None:
+    changed, missing = linked / "whisper-base" / "config.json", linked / "sentence-encoder" / "tokenizer.json"
+    content = bytearray(changed.read_bytes())
+    content[10] ^= 1
+    changed.unlink()
+    changed.write_bytes(content)
+    missing.unlink()
+    result = run("verify", "--json", COPILOT_MODELS_DIR=str(linked))
+    assert result.exit_code == 1
+    problems = {(problem["model"], problem["code"]) for problem in map(json.loads, result.stdout.splitlines())}
+    assert problems == {("whisper-base", "model.corrupt"), ("sentence-encoder", "model.missing")}
+    people = run("verify", COPILOT_MODELS_DIR=str(linked)).stderr
+    assert str(changed) in people
+    assert str(missing) in people

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.cli.sounds import silence, write
+from tests.cli.test_replay import of, spoken
+from tests.e2e.test_call import quotes
+
+
+@pytest.mark.models
+@pytest.mark.e2e
+def test_plays_a_call_through_a_server_of_its_own(run: Run, tmp_path: Path) -> None:
+    samples, rate = spoken(14)
+    path = write(tmp_path / "call.wav", *samples.T, rate_hz=rate)
+    outcome = run("demo", "--call", path, "--speed", "3", "--no-browser", "--json")
+    assert outcome.code == 0, outcome.err
+    *messages, report = outcome.lines
+    assert [message["seq"] for message in messages] == list(range(1, len(messages) + 1))
+    assert messages[-1]["type"] == "call.ended"
+    assert {final["speaker"] for final in of(messages, "transcript.final")} == {"rep", "customer"}
+    assert report["type"] == "report"
+    lines = [line["text"] for line in report["transcript"]]
+    assert all(any(quote in line for line in lines) for quote in quotes(report))
+    assert f"/rep/{report['call']['call_id']}" in outcome.err
+
+
+def test_wants_both_speakers(run: Run, tmp_path: Path) -> None:
+    outcome = run("demo", "--call", write(tmp_path / "mono.wav", silence()), "--no-browser")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "(media.channels)" in outcome.err
