@@ -191,6 +191,10 @@ class ServiceDegraded(Event, frozen=True, kw_only=True, tag="degraded"):
     restored: bool = False
 
 
+class Recovered(Event, frozen=True, kw_only=True, tag="recovered"):
+    """The process was gone for a while: what it had asked is asked again, and there is new time for the answers."""
+
+
 class HungUp(Event, frozen=True, kw_only=True, tag="hung_up"):
     """No more audio will come. ``reason``: completed | interrupted | idle | limit."""
 
@@ -220,6 +224,7 @@ CallEvent = (
     | Marked
     | SupervisorMessaged
     | ServiceDegraded
+    | Recovered
     | HungUp
     | Ticked
 )

@@ -42,6 +42,7 @@ from copilot.events import (
     Marked,
     Metric,
     Paused,
+    Recovered,
     Resumed,
     RolesSwapped,
     Score,
@@ -301,6 +302,11 @@ class Call:
         self._found(self._hearing.tick(self._now))
         self._tell(self._thinking.tick(self._moment()))
 
+    def _recovered(self, _: Recovered) -> None:
+        """Wall time went on without us: deadlines that passed meanwhile were nobody's fault."""
+        self._hearing.wait_anew(self._now)
+        self._hang_up_due = self._now + self._setup.speech.final_timeout_s
+
     def _follow_media(self) -> None:
         """Media time moved: steps and cues that wait for it, and the metrics, get their turn."""
         pos_ms = self._outbox.pos_ms
@@ -461,6 +467,7 @@ class Call:
             Marked: self._marked,
             SupervisorMessaged: self._supervised,
             ServiceDegraded: self._service,
+            Recovered: self._recovered,
             HungUp: self._hang_up,
             Ticked: self._ticked,
         }

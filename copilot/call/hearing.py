@@ -81,6 +81,11 @@ class Hearing:
         """Deadlines of all channels."""
         return [finding for channel in self.channels for finding in channel.tick(now)]
 
+    def wait_anew(self, now: float) -> None:
+        """There is new time for every answer outstanding."""
+        for channel in self.channels:
+            channel.wait_anew(now)
+
     def give_up(self) -> list[Finding]:
         """No answer is waited for any longer."""
         return self.tick(math.inf)

@@ -24,6 +24,7 @@ from copilot.events import (
     Embedded,
     Finish,
     Publish,
+    Recovered,
     Score,
     ServiceDegraded,
     SpeechScored,
@@ -117,7 +118,7 @@ class Driver:
         if pending is None:
             self._handle(Began())
         else:
-            self._perform(deque(pending))
+            self._perform(deque([*self._receive(Recovered()), *pending]))
         while not self.call.is_finished:
             await self._wait()
             self._step()

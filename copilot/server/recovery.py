@@ -29,6 +29,7 @@ from copilot.store.journal import JOURNAL_FILE
 from copilot.store.layout import RECORDING_FILE
 from copilot.store.recording import HEADER, decode_header, read_recording
 from copilot.store.records import read_journal
+from copilot.store.rows import CallRow
 from copilot.store.seal import entries
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+PAGE = 1_000
+"""Events stored at a time: a long call has more than may wait for the database."""
 MOST_ELAPSED_S = 86_400.0
 """A wall clock that jumped must not make a call days old."""
 
@@ -81,21 +84,27 @@ async def recover(service: Service) -> list[Header]:
     finished = []
     for row in await asyncio.to_thread(service.store.live_calls):
         try:
-            header = await asyncio.to_thread(_read_header, service.data.folder(row.folder))
-            setup = await service.library.prepared(header)
-            call, pending, now = await asyncio.to_thread(_replay, service, Call(header.info, setup), row.folder)
-        except CopilotError as error:
-            log.error("call.not_recovered", call_id=row.call_id, code=error.code)
-            await asyncio.to_thread(service.store.update_call, row.call_id, state="interrupted", reason=error.code)
-            continue
-        if call.is_finished:
-            finished.append(header)
-            continue
-        for message in await asyncio.to_thread(stored_messages, service.store, row.call_id):
-            service.floor.observe(message)
-        service.calls.adopt(call, header, pending=pending, elapsed=max(now, _elapsed(service, header)))
-        log.info("call.recovered", call_id=row.call_id, position_ms=call.position_ms)
+            if header := await _bring_back(service, row):
+                finished.append(header)
+        except Exception as error:  # noqa: BLE001  # one call must not keep the node from opening
+            code = error.code if isinstance(error, CopilotError) else "call.not_recovered"
+            log.error("call.not_recovered", call_id=row.call_id, code=code, error=type(error).__name__)
+            await asyncio.to_thread(service.store.update_call, row.call_id, state="interrupted", reason=code)
     return finished
+
+
+async def _bring_back(service: Service, row: CallRow) -> Header | None:
+    """Go on with a call; its header, when it turns out to be over."""
+    header = await asyncio.to_thread(_read_header, service.data.folder(row.folder))
+    setup = await service.library.prepared(header)
+    call, pending, now = await asyncio.to_thread(_replay, service, Call(header.info, setup), row.folder)
+    if call.is_finished:
+        return header
+    for message in await asyncio.to_thread(stored_messages, service.store, row.call_id):
+        service.floor.observe(message)
+    service.calls.adopt(call, header, pending=pending, elapsed=max(now, _elapsed(service, header)))
+    log.info("call.recovered", call_id=row.call_id, position_ms=call.position_ms)
+    return None
 
 
 async def conclude_all(service: Service, headers: list[Header]) -> None:
@@ -115,23 +124,26 @@ def _read_header(folder: Path) -> Header:
 
 
 def _replay(service: Service, call: Call, relative: str) -> tuple[Call, list[CallEffect], float]:
-    """Live through the journal. What it published is stored again: the store ignores what it has.
+    """Live through the journal. What it published and the database has not is stored, a page at a time.
 
     The database may know more than the journal, which is synced less often: that was never acknowledged, and goes.
     """
     folder = service.data.folder(relative)
     journal = folder / JOURNAL_FILE
     log_entries = entries(journal) if journal.exists() else iter(read_recording(folder / RECORDING_FILE))
-    unanswered, published, now = Unanswered(), [], 0.0
+    store, call_id = service.store, call.info.call_id
+    unanswered, known, last, now = Unanswered(), store.last_seq(call_id), 0, 0.0
     for now, event in log_entries:  # the last one is wanted
         unanswered.answered(event)
         effects = call.receive(event, now)
         unanswered.asked(effects)
-        published += [(effect, call.position_ms) for effect in effects if isinstance(effect, Publish)]
-    service.store.trim_events(call.info.call_id, published[-1][0].seq if published else 0)
-    for effect, pos_ms in published:
-        service.store.append_event(call.info.call_id, effect.seq, effect.type, pos_ms, bytes(effect.message))
-    service.store.flush()
+        for effect in effects:
+            if isinstance(effect, Publish) and (last := effect.seq) > known:
+                store.append_event(call_id, last, effect.type, call.position_ms, bytes(effect.message))
+                if last % PAGE == 0:
+                    store.flush()
+    store.trim_events(call_id, last)
+    store.flush()
     return call, unanswered.effects, now
 
 

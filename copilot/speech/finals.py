@@ -57,6 +57,11 @@ class Finals:
         """Utterances whose recogniser did not answer in time."""
         return [closed for closed in self._waiting if not closed.is_settled and closed.deadline <= now]
 
+    def postpone(self, deadline: float) -> None:
+        """Wait until then for all that are outstanding."""
+        for closed in self._waiting:
+            closed.deadline = deadline
+
     def next_deadline(self) -> float | None:
         """When the first of them gives up."""
         return min((closed.deadline for closed in self._waiting if not closed.is_settled), default=None)

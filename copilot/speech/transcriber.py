@@ -132,6 +132,10 @@ class Transcriber:
             settle(closed, None, "")
         return found + self._tell()
 
+    def wait_anew(self, now: float) -> None:
+        """Give the finals that are outstanding all their time again."""
+        self._finals.postpone(now + self._settings.final_timeout_s)
+
     def flush(self, now: float) -> list[Finding]:
         """No more will be said (hang-up, pause): what is open becomes final."""
         found: list[Finding] = []

@@ -25,6 +25,7 @@ from copilot.events import (
     Marked,
     Paused,
     Publish,
+    Recovered,
     Resumed,
     RolesSwapped,
     Score,
@@ -242,6 +243,29 @@ def test_words_shown_but_never_recognised_for_good_are_final_when_the_call_ends(
         told += call.tick(due)
     texts = [effect for effect in told if isinstance(effect, Publish) and effect.type.startswith("transcript")]
     assert [effect.type for effect in texts][-2:] == ["transcript.interim", "transcript.final"]
+
+
+def test_finals_asked_for_before_a_crash_are_waited_for_anew():
+    call = Call(info(), setup())
+    asked: list[Decode] = []
+    now = 0.0
+    for now, event in talk([(0.5, None), (1.5, 1), (1, None)]):
+        scores = [effect for effect in call.receive(event, now) if isinstance(effect, Score)]
+        for effect in scores:
+            heard, levels_db = LoudIsSpeech().score(call.windows(effect))
+            scored = SpeechScored(
+                channel=effect.channel, first_window=effect.first_window, scores=heard, levels_db=levels_db
+            )
+            asked += [each for each in call.receive(scored, now) if isinstance(each, Decode)]
+    later = now + 60
+    call.receive(Recovered(), later)
+    due = call.next_deadline()
+    assert due is not None
+    assert due > later
+    words = Hypothesis(text="that is too expensive", language="en", avg_logprob=-0.2)
+    effects = call.receive(Decoded(job_id=asked[-1].job.job_id, hypothesis=words), later)
+    assert "transcript.final" in [effect.type for effect in effects if isinstance(effect, Publish)]
+    assert isinstance(effects[-1], Finish)
 
 
 def test_empty_calls_end_well():

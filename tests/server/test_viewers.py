@@ -6,6 +6,9 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from copilot.events import SpeechScored
+from copilot.store.journal import Journal
+from copilot.store.recording import ENTRY, encode_entry
 from tests.server.node import client, concluded, phone, running, settings
 
 TALK = [(0.5, None), (1.5, 1), (1.0, None)]
@@ -207,6 +210,21 @@ async def test_a_restart_goes_on_with_the_calls_that_were_on(tmp_path):
         row = await concluded(http, started["call_id"])
         assert row["duration_ms"] == end // 8
         assert json.loads((await http.get(f"/v1/calls/{started['call_id']}/report")).text)["call"]["is_complete"]
+
+
+async def test_a_call_that_cannot_be_brought_back_does_not_keep_the_node_down(tmp_path):
+    options = settings(tmp_path)
+    async with running(options) as address, phone(address) as caller:
+        await caller.start()
+    [folder] = tmp_path.glob("calls/*/*/*/*")
+    journal = Journal(options.store)
+    handle = journal.open(caller.call_id, folder)
+    nonsense = SpeechScored(channel=7, first_window=0, scores=(0.5,), levels_db=(-20.0,))
+    handle.append(ENTRY, encode_entry(9.0, nonsense))
+    journal.close()
+    async with running(options) as address, client(address) as http:
+        row = (await http.get(f"/v1/calls/{caller.call_id}")).json()
+        assert (row["state"], row["reason"]) == ("interrupted", "call.not_recovered")
 
 
 async def test_a_restart_writes_the_report_a_crash_prevented(tmp_path):

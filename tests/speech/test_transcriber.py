@@ -227,6 +227,13 @@ def test_nobody_waits_for_ever():
     assert play.transcriber.next_deadline() is None
 
 
+def test_after_the_process_was_gone_there_is_new_time_for_answers():
+    play = Play(silent).speak(960).rest(640)
+    play.transcriber.wait_anew(100.0)
+    assert play.transcriber.tick(100.0) == []
+    assert play.transcriber.next_deadline() == 100.0 + SETTINGS.final_timeout_s
+
+
 def test_an_answer_nobody_waits_for_changes_nothing():
     play = Play().speak(640)
     assert play.transcriber.decoded(Decoded(job_id=999, hypothesis=Hypothesis(text="ghost")), play.now) == []
