@@ -194,30 +194,7 @@ class Call:
     # --- audio and words ------------------------------------------------------------------------------------
 
     def _began(self, _: Began) -> None:
-        playbook = self._setup.plan.playbook
-        self._outbox.put(
-            wire.CallOpened,
-            external_id=self.info.external_id,
-            rep_id=self.info.rep_id,
-            customer_ref=self.info.customer_ref,
-            campaign=self.info.campaign,
-            direction=self.info.direction,
-            language=self.info.language,
-            playbook=playbook.id,
-            playbook_version=playbook.version,
-            started_at=self.info.started_at,
-            stages=tuple(wire.StageView(id=stage.id, title=stage.title) for stage in playbook.stages),
-            steps=tuple(
-                wire.StepView(
-                    id=step.id,
-                    title=step.title,
-                    stage=step.stage,
-                    critical=step.critical,
-                    state=self._thinking.sop.states[step.id],
-                )
-                for step in playbook.steps
-            ),
-        )
+        self._render.opened(self.info, self._thinking.sop.states)
 
     def _audio(self, event: AudioReceived | AudioMissed) -> None:
         if self._hung_up:
@@ -236,7 +213,7 @@ class Call:
     def _scored(self, event: SpeechScored) -> None:
         self._unscored -= 1
         for warning in self._quality.scored(event):
-            self._outbox.put(wire.ServiceDegradedMessage, stage="channels", reason=warning)
+            self._render.service(ServiceDegraded(stage="channels", reason=warning))
         self._found(self._hearing.scored(event, self._now))
 
     def _decoded(self, event: Decoded) -> None:
@@ -331,12 +308,6 @@ class Call:
     def _step_waived(self, event: StepWaived) -> None:
         self._tell(self._thinking.waive_step(event.step_id, event.by, event.reason, self._moment()))
 
-    def _marked(self, event: Marked) -> None:
-        self._outbox.put(wire.MarkSet, label=event.label, set_by=event.by)
-
-    def _supervised(self, event: SupervisorMessaged) -> None:
-        self._outbox.put(wire.SupervisorMessage, text=event.text, sent_by=event.by)
-
     def _dtmf(self, event: DtmfReceived) -> None:
         self._outbox.put(wire.DtmfHeard, digit=event.digit, speaker=event.speaker)
         self._tell(self._thinking.happened(CallMoment(kind="dtmf", value=event.digit), self._moment()))
@@ -368,12 +339,6 @@ class Call:
         self._thinking.cues.withdraw_all("roles_swapped", self._moment())
         self._render.rethought(before, self._thinking, thoughts)
 
-    def _service(self, event: ServiceDegraded) -> None:
-        if event.restored:
-            self._outbox.put(wire.ServiceRestored, stage=event.stage, reason=event.reason)
-        else:
-            self._outbox.put(wire.ServiceDegradedMessage, stage=event.stage, reason=event.reason, lag_ms=event.lag_ms)
-
     # --- the end --------------------------------------------------------------------------------------------
 
     def _hang_up(self, event: HungUp) -> None:
@@ -402,20 +367,16 @@ class Call:
     def _finish(self, hung_up: HungUp) -> None:
         self._tell(self._thinking.finish(self._moment()))
         sop = self._thinking.sop
-        self._outbox.put(
-            wire.CallEnded,
-            reason=hung_up.reason,
-            totals=wire.Totals(
-                duration_ms=self.position_ms,
-                utterances=self._counts["utterances"],
-                cards_raised=self._counts["raised"],
-                cards_suppressed=self._counts["suppressed"],
-                steps_done=sop.steps_done,
-                steps=len(sop.states),
-                gaps_ms=self._hearing.timeline.gaps_ms,
-            ),
-            report_url=f"/v1/calls/{self.info.call_id}/report",
+        totals = wire.Totals(
+            duration_ms=self.position_ms,
+            utterances=self._counts["utterances"],
+            cards_raised=self._counts["raised"],
+            cards_suppressed=self._counts["suppressed"],
+            steps_done=sop.steps_done,
+            steps=len(sop.states),
+            gaps_ms=self._hearing.timeline.gaps_ms,
         )
+        self._render.ended(self.info.call_id, hung_up.reason, totals)
         self._effects += self._outbox.drain()
         self._effects.append(Finish(reason=hung_up.reason))
         self._finished = True
@@ -434,7 +395,7 @@ class Call:
 
     def _degrade(self, change: ServiceDegraded | None) -> None:
         if change:
-            self._service(change)
+            self._render.service(change)
 
     def _drain(self) -> list[CallEffect]:
         effects = [*self._effects, *self._outbox.drain()]
@@ -464,9 +425,9 @@ class Call:
             Paused: self._pause,
             Resumed: self._resume,
             DtmfReceived: self._dtmf,
-            Marked: self._marked,
-            SupervisorMessaged: self._supervised,
-            ServiceDegraded: self._service,
+            Marked: self._render.mark,
+            SupervisorMessaged: self._render.supervisor,
+            ServiceDegraded: self._render.service,
             Recovered: self._recovered,
             HungUp: self._hang_up,
             Ticked: self._ticked,

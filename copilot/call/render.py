@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from copilot.call.outbox import Outbox
 from copilot.call.thinking import Thinking, Thought
 from copilot.cues.engine import CardChange
-from copilot.events import Card, Evidence, Metric, Signal, StageChanged, StepChanged, Utterance
+from copilot.events import (
+    CallInfo,
+    Card,
+    Evidence,
+    Marked,
+    Metric,
+    ServiceDegraded,
+    Signal,
+    StageChanged,
+    StepChanged,
+    StepState,
+    SupervisorMessaged,
+    Utterance,
+)
 from copilot.playbook.model import Playbook
 from copilot.transcript.turns import Transcript
 from copilot.wire import messages as wire
@@ -20,8 +33,51 @@ class Renderer:
 
     def __init__(self, outbox: Outbox, playbook: Playbook) -> None:
         self._outbox = outbox
+        self._playbook = playbook
         self._told: dict[tuple[str, str | None], tuple[float, str]] = {}
         self._ttl_ms = {cue.id: round(cue.ttl_s * 1000) for cue in playbook.cues}
+
+    def opened(self, info: CallInfo, states: Mapping[str, StepState]) -> None:
+        """What the call is, and the procedure it will follow: always the first message."""
+        playbook = self._playbook
+        self._outbox.put(
+            wire.CallOpened,
+            external_id=info.external_id,
+            rep_id=info.rep_id,
+            customer_ref=info.customer_ref,
+            campaign=info.campaign,
+            direction=info.direction,
+            language=info.language,
+            playbook=playbook.id,
+            playbook_version=playbook.version,
+            started_at=info.started_at,
+            stages=tuple(wire.StageView(id=stage.id, title=stage.title) for stage in playbook.stages),
+            steps=tuple(
+                wire.StepView(
+                    id=step.id, title=step.title, stage=step.stage, critical=step.critical, state=states[step.id]
+                )
+                for step in playbook.steps
+            ),
+        )
+
+    def ended(self, call_id: str, reason: str, totals: wire.Totals) -> None:
+        """The call is over: always the last message."""
+        self._outbox.put(wire.CallEnded, reason=reason, totals=totals, report_url=f"/v1/calls/{call_id}/report")
+
+    def service(self, event: ServiceDegraded) -> None:
+        """Part of the service is impaired, or well again."""
+        if event.restored:
+            self._outbox.put(wire.ServiceRestored, stage=event.stage, reason=event.reason)
+        else:
+            self._outbox.put(wire.ServiceDegradedMessage, stage=event.stage, reason=event.reason, lag_ms=event.lag_ms)
+
+    def mark(self, event: Marked) -> None:
+        """Somebody marked this moment."""
+        self._outbox.put(wire.MarkSet, label=event.label, set_by=event.by)
+
+    def supervisor(self, event: SupervisorMessaged) -> None:
+        """A supervisor wrote to the rep."""
+        self._outbox.put(wire.SupervisorMessage, text=event.text, sent_by=event.by)
 
     def utterance(self, utterance: Utterance, lag_ms: int) -> None:
         """Interim or final words."""
