@@ -21,6 +21,7 @@ from copilot.server.aftermath import conclude
 from copilot.server.drive import Driver
 from copilot.server.header import Header
 from copilot.server.live_call import Kept, LiveCall
+from copilot.store.journal import JournalHandle
 from copilot.store.recording import HEADER, encode_header
 from copilot.store.rows import CallRow
 from copilot.wire.messages import CallHeader, CallStart, Resume
@@ -40,6 +41,7 @@ class LiveCalls:
         self._service = service
         self._live: dict[str, LiveCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._starting = 0
         self.draining = False
 
     def __len__(self) -> int:
@@ -54,7 +56,7 @@ class LiveCalls:
         limit = self._service.settings.server.max_calls
         if self.draining:
             raise CopilotError("server.draining", "this node is going down", hint="Try another node.")
-        if len(self._live) >= limit:
+        if len(self._live) + self._starting >= limit:
             raise CopilotError(
                 "server.capacity", f"{limit} calls are on, this node takes no more", hint="Try again soon."
             )
@@ -62,6 +64,13 @@ class LiveCalls:
     async def start(self, start: CallStart, actor: Actor) -> LiveCall:
         """Begin a new call. Raises CopilotError when it may not, cannot, or names an unknown playbook."""
         self.check_capacity()
+        self._starting += 1
+        try:
+            return await self._start(start, actor)
+        finally:
+            self._starting -= 1
+
+    async def _start(self, start: CallStart, actor: Actor) -> LiveCall:
         whose = self._own(start.call, actor)
         require(actor, "call.start", Resource(rep_id=whose.rep_id, started_by=actor.subject))
         playbook, setup = await self._service.library.setup(start.playbook, start.language)
@@ -81,9 +90,8 @@ class LiveCalls:
             context=whose.context,
         )
         header = Header.of(info, playbook, setup, started_by=actor.subject, resume_token=secrets.token_urlsafe(18))
-        await asyncio.to_thread(self._lay_out, header)
-        self.check_capacity()
-        return self._run(Call(info, setup), header, pending=None, elapsed=0.0)
+        journal = await asyncio.to_thread(self._lay_out, header)
+        return self._run(Call(info, setup), header, journal, pending=None, elapsed=0.0)
 
     def resume(self, resume: Resume) -> LiveCall:
         """Find the call a client wants to go on with. Raises 4404 or 4410 errors, or ``auth.resume``."""
@@ -98,9 +106,10 @@ class LiveCalls:
         """Whether more messages of this call can come: it lives here, or may live on another node."""
         return call_id in self._live or self._service.settings.bus.url != ""
 
-    def adopt(self, call: Call, header: Header, *, pending: list[CallEffect], elapsed: float) -> None:
+    async def adopt(self, call: Call, header: Header, *, pending: list[CallEffect], elapsed: float) -> None:
         """Go on with a call recovered after a crash; its client has the resume window to come back."""
-        live = self._run(call, header, pending=pending, elapsed=elapsed)
+        journal = await asyncio.to_thread(self._open_journal, header.info, call.received_samples)
+        live = self._run(call, header, journal, pending=pending, elapsed=elapsed)
         live.expect, live.paused = call.received_samples, call.is_paused
         live.lost_at = self._service.clock.now()
 
@@ -124,11 +133,23 @@ class LiveCalls:
                 elif live.driver.now > settings.max_call_s and not live.ending:
                     await live.hang_up("limit")
 
-    def _lay_out(self, header: Header) -> None:
-        """A folder and a row for a new call, before its first sample. Runs on a worker thread."""
+    def _lay_out(self, header: Header) -> JournalHandle:
+        """A folder, a journal and a row for a new call, before its first sample. Runs on a worker thread."""
         info, data = header.info, self._service.data
         data.create_folder(info.call_id, info.started_at)
-        self._service.store.create_call(_row(info, data.relative_folder(info.call_id, info.started_at)))
+        journal = self._open_journal(info, 0)
+        journal.append(HEADER, encode_header(header.stored()))
+        try:
+            self._service.store.create_call(_row(info, data.relative_folder(info.call_id, info.started_at)))
+        except CopilotError:
+            journal.close()
+            raise
+        return journal
+
+    def _open_journal(self, info: CallInfo, persisted: int) -> JournalHandle:
+        """Waits for the disk."""
+        folder = self._service.data.relative_folder(info.call_id, info.started_at)
+        return self._service.open_journal(info.call_id, folder, persisted=persisted)
 
     def _own(self, header: CallHeader, actor: Actor) -> CallHeader:
         """A rep's call is the rep's, whether the softphone said so or not."""
@@ -136,13 +157,16 @@ class LiveCalls:
             return msgspec.structs.replace(header, rep_id=actor.subject)
         return header
 
-    def _run(self, call: Call, header: Header, *, pending: list[CallEffect] | None, elapsed: float) -> LiveCall:
-        service = self._service
-        info = call.info
-        folder = service.data.relative_folder(info.call_id, info.started_at)
-        journal = service.open_journal(info.call_id, folder, persisted=call.received_samples)
-        if pending is None:
-            journal.append(HEADER, encode_header(header.stored()))
+    def _run(
+        self,
+        call: Call,
+        header: Header,
+        journal: JournalHandle,
+        *,
+        pending: list[CallEffect] | None,
+        elapsed: float,
+    ) -> LiveCall:
+        service, info = self._service, call.info
         kept = Kept(
             info,
             journal=journal,

@@ -102,7 +102,7 @@ async def _bring_back(service: Service, row: CallRow) -> Header | None:
         return header
     for message in await asyncio.to_thread(stored_messages, service.store, row.call_id):
         service.floor.observe(message)
-    service.calls.adopt(call, header, pending=pending, elapsed=max(now, _elapsed(service, header)))
+    await service.calls.adopt(call, header, pending=pending, elapsed=max(now, _elapsed(service, header)))
     log.info("call.recovered", call_id=row.call_id, position_ms=call.position_ms)
     return None
 
