@@ -13,7 +13,7 @@ from tests.e2e.test_call import quotes
 @pytest.mark.models
 @pytest.mark.e2e
 def test_plays_a_call_through_a_server_of_its_own(run: Run, tmp_path: Path) -> None:
-    samples, rate = spoken(14)
+    samples, rate = spoken(9, 5)
     path = write(tmp_path / "call.wav", *samples.T, rate_hz=rate)
     outcome = run("demo", "--call", path, "--speed", "3", "--no-browser", "--json")
     assert outcome.code == 0, outcome.err

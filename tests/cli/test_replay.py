@@ -19,7 +19,7 @@ CALL_SAYS = re.compile(r"recorded|sunshine|solar", re.IGNORECASE)
 """Words of the first half minute of the shipped call."""
 
 
-def spoken(seconds: float = 14, begin: float = 5) -> tuple[np.ndarray, int]:
+def spoken(seconds: float = 7, begin: float = 13) -> tuple[np.ndarray, int]:
     """A piece of the shipped call [frames, 2] in which both speak, and its rate."""
     rate = soundfile.info(demo_call()).samplerate
     return soundfile.read(demo_call(), start=int(begin * rate), frames=int(seconds * rate), always_2d=True)
@@ -127,7 +127,7 @@ def test_any_usual_format_can_be_played(run: Run, tmp_path: Path, suffix: str) -
 @pytest.mark.models
 @pytest.mark.parametrize("suffix", ["wav", "mp3"])
 def test_mono_is_the_customer(run: Run, tmp_path: Path, suffix: str) -> None:
-    samples, rate = spoken(8)
+    samples, rate = spoken(5)
     path = write(tmp_path / f"call.{suffix}", samples[:, 0], rate_hz=rate)
     outcome = run("replay", path, "--language", "en", "--json")
     assert (outcome.code, outcome.err) == (0, "")
@@ -138,7 +138,7 @@ def test_mono_is_the_customer(run: Run, tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.models
 def test_swapped_channels_can_be_named(run: Run, tmp_path: Path) -> None:
-    samples, rate = spoken()
+    samples, rate = spoken(9, 5)
     path = write(tmp_path / "swapped.flac", samples[:, 1], samples[:, 0], rate_hz=rate)
     outcome = run("replay", path, "--channels", "customer,rep", "--language", "en", "--json")
     assert outcome.code == 0
@@ -150,7 +150,7 @@ def test_swapped_channels_can_be_named(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.models
 def test_identical_channels_are_survived(run: Run, tmp_path: Path) -> None:
-    samples, rate = spoken(8)
+    samples, rate = spoken(5)
     path = write(tmp_path / "twice.wav", samples[:, 0], samples[:, 0], rate_hz=rate)
     outcome = run("replay", path, "--language", "en", "--json")
     assert (outcome.code, outcome.err) == (0, "")
@@ -160,7 +160,7 @@ def test_identical_channels_are_survived(run: Run, tmp_path: Path) -> None:
 @pytest.mark.models
 @pytest.mark.parametrize("suffix", ["wav", "flac"])
 def test_a_truncated_recording_is_played_to_where_it_breaks(run: Run, tmp_path: Path, suffix: str) -> None:
-    samples, rate = spoken(10)
+    samples, rate = spoken(9, 5)
     path = write(tmp_path / f"torn.{suffix}", *samples.T, rate_hz=rate)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     outcome = run("replay", path, "--language", "en", "--json")
@@ -184,7 +184,7 @@ def test_what_is_not_speech_gives_neither_words_nor_cards(run: Run, tmp_path: Pa
 
 @pytest.mark.models
 def test_clipped_speech_is_still_understood(run: Run, tmp_path: Path) -> None:
-    samples, rate = spoken(8)
+    samples, rate = spoken(5)
     path = write(tmp_path / "loud.wav", *np.clip(samples * 20, -1, 1).T, rate_hz=rate)
     outcome = run("replay", path, "--language", "en", "--json")
     assert outcome.code == 0
@@ -193,7 +193,7 @@ def test_clipped_speech_is_still_understood(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.models
 def test_for_people_the_transcript_goes_to_stderr(run: Run, tmp_path: Path) -> None:
-    samples, rate = spoken(8)
+    samples, rate = spoken(5)
     path = write(tmp_path / "call.wav", *samples.T, rate_hz=rate)
     outcome = run("replay", path, "--language", "en")
     assert (outcome.code, outcome.out) == (0, "")

@@ -36,6 +36,7 @@ async def test_the_rep_panel_shows_a_card_until_a_key_says_it_was_used(tmp_path)
         shown = [message for message in caller.events if message["type"] == "card.updated"]
         assert any(message["ledger"]["rendered"] for message in shown)
         await caller.send(type="call.end")
+        await caller.until("call.ended")
         await expect(by(panel, "ended")).to_be_visible()
 
 
@@ -70,6 +71,7 @@ async def test_a_supervisor_finds_the_call_and_writes_to_the_rep(tmp_path):
         await expect(by(panel, "supervisor-banner")).to_contain_text("offer the smaller plan")
 
         await caller.send(type="call.end")
+        await caller.until("call.ended")
         await expect(row).to_have_count(0)
 
 
