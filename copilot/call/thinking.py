@@ -44,10 +44,12 @@ class Thinking:
         self.cues = Cues(plan.playbook, context=context, next_card_id=next_card_id)
         self._first_stage = plan.playbook.stages[0].id
         self._minutes = Minutes()
+        self._has_begun = False
 
     def heard(self, heard: Heard, speaker: Speaker, moment: Moment) -> tuple[list[Thought], tuple[str, ...]]:
         """Words of one utterance: what follows from them, and the texts whose meaning is wanted."""
         utterance = self.transcript.add(heard, speaker)
+        self._begin(utterance)
         thoughts: list[Thought] = [utterance]
         if utterance.is_final:
             self.pace.heard(utterance)
@@ -73,11 +75,15 @@ class Thinking:
 
     def tick(self, moment: Moment) -> list[Thought]:
         """Deadlines of the procedure and of the cards."""
+        if not self._has_begun:  # a card somebody's hand brought up still has its time
+            return list(self.cues.tick(Moment(now=moment.now, pos_ms=0)))
         thoughts = self._progress(self.sop.tick(moment.pos_ms), moment)
         return [*thoughts, *self.cues.tick(moment)]
 
     def measure(self, moment: Moment) -> list[Thought]:
         """The metrics as they stand; cues may listen to them."""
+        if not self._has_begun:
+            return []
         thoughts: list[Thought] = []
         for metric in self.pace.tick(moment.pos_ms):
             thoughts += [metric, *self.cues.observe(metric, moment, self._present(moment))]
@@ -105,9 +111,17 @@ class Thinking:
         return self.cues.next_deadline()
 
     def next_deadline_ms(self) -> int | None:
-        """Media time at which a step or a cue falls due."""
+        """Media time at which a step or a cue falls due; ringing and hold music are not the rep's to answer for."""
+        if not self._has_begun:
+            return None
         dues = (self.sop.next_deadline_ms(), self.cues.next_deadline_ms())
         return min((due for due in dues if due is not None), default=None)
+
+    def _begin(self, utterance: Utterance) -> None:
+        """A conversation begins with its first words: before them nothing can be missing, late or too quiet."""
+        if not self._has_begun and utterance.text:
+            self._has_begun = True
+            self.sop.begin(utterance.start_ms)
 
     def _signals(self, signals: list[Signal], moment: Moment) -> list[Thought]:
         thoughts: list[Thought] = []

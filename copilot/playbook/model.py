@@ -177,6 +177,8 @@ class Stage(Part, frozen=True, kw_only=True):
 class Due(Part, frozen=True, kw_only=True):
     """By when a step must be done: ``within_s`` after ``after`` (``call_start``, ``stage:<id>`` or ``step:<id>``).
 
+    ``call_start`` is when the first words are spoken: ringing and hold music do not count.
+
     ``warn_s`` seconds before the deadline the step is warned. ``before_stage`` makes it overdue when that stage is
     entered; ``before_end`` when the call is about to end.
     """

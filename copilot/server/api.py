@@ -48,6 +48,8 @@ async def _call(request: Request, action: Action = "call.read") -> tuple[Actor, 
     actor, service, call_id = actor_of(request), service_of(request), request.path_params["call_id"]
     resource = await service.resource(call_id)
     require(actor, action, resource)
+    if actor.role == "supervisor":
+        service.audit(actor, f"read {request.url.path.rpartition('/')[2]}", call_id)
     return actor, await asyncio.to_thread(service.store.call, call_id)
 
 
@@ -134,12 +136,10 @@ async def _report(request: Request, call_id: str) -> bytes:
 
 async def get_audio(request: Request) -> Response:
     """The sealed recording (FLAC), with range requests."""
-    actor, row = await _call(request)
+    _, row = await _call(request)
     path = service_of(request).data.folder(row.folder) / AUDIO_FILE
     if not path.is_file():
         raise NotFoundError("audio.not_ready", "the audio is sealed after hang-up", hint="Ask again in a second.")
-    if actor.role != "rep":
-        service_of(request).audit(actor, "audio.listen", row.call_id)
     return FileResponse(path, media_type="audio/flac", content_disposition_type="inline")
 
 
@@ -201,6 +201,11 @@ def _number(text: str | None, name: str, default: int) -> int:
     return int(text[:12])
 
 
+async def nothing_here(request: Request) -> Response:
+    """Below ``/v1`` there are no pages."""
+    raise NotFoundError("request.unknown_path", f"there is no {request.method} {request.url.path}")
+
+
 ROUTES = [
     Route("/v1/calls", list_calls),
     Route("/v1/calls/{call_id}", get_call),
@@ -214,4 +219,5 @@ ROUTES = [
     Route("/v1/playbooks", get_playbooks),
     Route("/v1/me", get_me),
     Route("/v1/service", get_status),
+    Route("/v1/{path:path}", nothing_here, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
 ]

@@ -202,6 +202,8 @@ class LiveCalls:
             await conclude(self._service, live.header)
         except Exception as error:  # noqa: BLE001  # a bug in one call must not take the node down
             log.error("call.failed", call_id=live.info.call_id, error=type(error).__name__, where=_where(error))
+            live.driver.finished.set()  # nobody waits for it any more; the next start goes on from its journal
+            self._service.floor.forget(live.info.call_id)
         finally:
             forward.cancel()
             await asyncio.to_thread(live.close_journal)

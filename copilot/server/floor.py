@@ -29,7 +29,7 @@ class _Live:
     talk_ratio: float = 0.0
     steps: dict[str, str] = field(default_factory=dict)
     cards: dict[str, wire.CardView] = field(default_factory=dict)
-    metrics: dict[str, str] = field(default_factory=dict)
+    metrics: dict[tuple[str, str | None], str] = field(default_factory=dict)
     lag_ms: int = 0
     degraded: set[str] = field(default_factory=set)
     paused: bool = False
@@ -99,7 +99,7 @@ def _stage(live: _Live, message: wire.StageChangedMessage) -> None:
 def _metric(live: _Live, message: wire.MetricMessage) -> None:
     if message.name == "talk_ratio":
         live.talk_ratio = message.value
-    live.metrics[message.name] = message.attention
+    live.metrics[message.name, message.speaker] = message.attention
 
 
 def _degraded(live: _Live, message: wire.ServiceDegradedMessage) -> FloorAlert | None:
@@ -170,7 +170,9 @@ def _attention(live: _Live) -> tuple[int, tuple[str, ...]]:
         for card in live.cards.values()
     ]
     points += [
-        (RED if level == "red" else AMBER, f"metric:{name}") for name, level in live.metrics.items() if level != "none"
+        (RED if level == "red" else AMBER, f"metric:{name}")
+        for (name, _), level in live.metrics.items()
+        if level != "none"
     ]
     points += [(OVERDUE, f"step:{step_id}") for step_id, state in live.steps.items() if state == "overdue"]
     if live.degraded:

@@ -11,7 +11,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from copilot.server.doors import RETRY_AFTER_S
+from copilot.access.policy import require
+from copilot.server.doors import RETRY_AFTER_S, identify
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -40,9 +41,11 @@ async def ready(request: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    """Prometheus text format."""
+    """Prometheus text format; with tokens configured it takes an admin's."""
+    service: Service = request.app.state.service
+    require(identify(request, service.settings.access), "system.manage")
     registry = CollectorRegistry()
-    registry.register(_Collector(request.app.state.service))
+    registry.register(_Collector(service))
     return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
 
 

@@ -131,6 +131,8 @@ class StreamConnection(Connection):
 
     async def _follow(self, call: LiveCall, after: int) -> None:
         await self.follow(follow(self._service, call.info.call_id, after))
+        if not call.driver.call.is_finished:
+            raise CopilotError("server.error", "the call broke off by a fault of the server", hint="Resume it later.")
         self.finish(1000, "call.ended")
 
     async def _ack(self, call: LiveCall) -> None:

@@ -68,6 +68,7 @@ class Sop:
         self._applies_ms: dict[str, int] = {}
         self._said_early: dict[str, Signal] = {}
         self._entered_ms: dict[str, int] = {}
+        self._begin_ms = 0
         self._ending_ms: int | None = None
         self._stage = ""
         self._due_ms: int | None = None
@@ -92,6 +93,10 @@ class Sop:
     def disorders(self) -> tuple[Disorder, ...]:
         """Every step that was done although a step it requires had not been done, waived or found not to apply."""
         return tuple(self._disorders())
+
+    def begin(self, at_ms: int) -> None:
+        """The first words were spoken at ``at_ms``: deadlines after ``call_start`` count from there."""
+        self._begin_ms, self._is_stale = at_ms, True
 
     def observe(self, signal: Signal, pos_ms: int) -> list[Change]:
         """Take in a final signal (interim ones count for nothing), then whatever has fallen due at ``pos_ms``."""
@@ -237,7 +242,7 @@ class Sop:
     def _bound(self, step: Step, due: Due) -> int | None:
         """``within_s`` after ``after``; a step that came to apply later than that has its time from then on."""
         kind, _, name = due.after.partition(":")
-        after_ms = {"stage": self._entered_ms.get(name), "step": self._done_ms.get(name)}.get(kind, 0)
+        after_ms = {"stage": self._entered_ms.get(name), "step": self._done_ms.get(name)}.get(kind, self._begin_ms)
         if after_ms is None or due.within_s is None:
             return None
         return max(after_ms, self._applies_ms.get(step.id, 0)) + round(due.within_s * 1000)

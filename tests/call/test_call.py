@@ -98,10 +98,17 @@ def test_a_step_not_done_in_time_warns_falls_due_and_raises_its_card():
     assert card.caused_by is None
 
 
-def test_media_deadlines_follow_the_audio_not_the_wall_clock():
-    messages, _ = run(talk([(7, None)]))
+def test_media_deadlines_follow_the_audio_and_count_from_the_first_words():
+    messages, _ = run(talk([(3, None), (1, 1), (7, None)]))
+    begun = of(wire.TranscriptFinal, messages)[0].start_ms
     overdue = next(step for step in of(wire.StepChangedMessage, messages) if step.state == "overdue")
-    assert 5_000 <= overdue.pos_ms <= 5_020
+    assert begun + 5_000 <= overdue.pos_ms <= begun + 5_040
+
+
+def test_without_a_word_nothing_is_late_and_no_card_is_shown():
+    messages, _ = run(talk([(60, None)]))
+    assert {type(message) for message in messages} <= {wire.CallOpened, wire.StepChangedMessage, wire.CallEnded}
+    assert {step.state for step in of(wire.StepChangedMessage, messages)} == {"skipped"}
 
 
 def test_the_last_words_before_hang_up_are_not_lost():
