@@ -83,6 +83,8 @@ async def recover(service: Service) -> list[Header]:
     """
     finished = []
     for row in await asyncio.to_thread(service.store.live_calls):
+        if not service.data.folder(row.folder).is_dir():
+            continue  # with a shared database: a call of another node, whose journal is on that node's disk
         try:
             if header := await _bring_back(service, row):
                 finished.append(header)
