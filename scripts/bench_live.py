@@ -62,7 +62,7 @@ def measure(truth: dict[str, Any], messages: list[dict[str, Any]]) -> dict[str, 
         add(wrong, errors(units(said, truth["lang"]), units(heard, truth["lang"])))
     cues = {
         label for phrase in phrases for label in phrase["labels"] if label.split(".")[0] in ("objection", "compliance")
-    }
+    } - {"objection.handled"}  # a step of the rep, not a cue
     customer = [c for c in cards if c["card"]["cue_id"].split(".")[0] in ("objection", "compliance", "signal")]
     return {
         "final_lags": final_lags(truth, finals, started),

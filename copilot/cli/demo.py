@@ -138,11 +138,15 @@ class Player:
             if self.browser:
                 webbrowser.open(f"{url}/rep/{stream.call_id}")
             speaking = asyncio.create_task(self._speak(stream))
-            async for event in stream:
-                self._show(event)
-                if isinstance(event, heard.CardRaised):
-                    stream.card_rendered(event.card.id)
-            await speaking
+            try:
+                async for event in stream:
+                    self._show(event)
+                    if isinstance(event, heard.CardRaised):
+                        stream.card_rendered(event.card.id)
+                await speaking
+            finally:
+                speaking.cancel()
+                await asyncio.gather(speaking, return_exceptions=True)
         self._sum_up(await _report(f"{url}/v1/calls/{self.call_id}/report"))
 
     async def _speak(self, stream: CallStream) -> None:
