@@ -45,7 +45,10 @@ class AsrModel(Protocol):
 
 
 class PoolStats(msgspec.Struct, frozen=True, kw_only=True):
-    """What waits, what runs, and what was done since the start. ``busy_ms`` sums over workers."""
+    """What waits, what runs, and what was done since the start. ``busy_ms`` sums over workers.
+
+    ``oldest_wait_ms`` is how long the oldest final or speculative job has been waiting.
+    """
 
     queued: int = 0
     running: int = 0
@@ -55,6 +58,19 @@ class PoolStats(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: int = 0
     audio_ms: int = 0
     busy_ms: int = 0
+    oldest_wait_ms: int = 0
+
+
+class BatchDone(msgspec.Struct, frozen=True, kw_only=True):
+    """One batch came back: a ``kind`` and the time spent in the queue per job, and what all of it took together."""
+
+    kinds: tuple[Kind, ...]
+    waits_ms: tuple[int, ...]
+    decode_ms: int
+    audio_ms: int
+
+
+Observe = Callable[[BatchDone], None]
 
 
 class _Entry(msgspec.Struct, frozen=True, eq=False):
@@ -76,11 +92,18 @@ class Pool:
     Finals go before speculative jobs before interims, each in the order they came. Interims are shed when more than
     ``queue_limit`` jobs wait; the others never are. ``on_done`` is called exactly once for every job that was not
     cancelled: on a worker's thread or, when the job is shed, on the caller's. Ids of jobs and utterances are
-    unique per ``owner`` (a call).
+    unique per ``owner`` (a call). ``observe`` is told of every batch, on a worker's thread.
     """
 
-    def __init__(self, model: AsrModel, settings: RecogniserSettings, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        model: AsrModel,
+        settings: RecogniserSettings,
+        clock: Clock | None = None,
+        observe: Observe | None = None,
+    ) -> None:
         self._model = model
+        self._observe = observe
         self._settings = settings
         self._clock = clock or SystemClock()
         self._changed = threading.Condition()
@@ -125,7 +148,9 @@ class Pool:
     def stats(self) -> PoolStats:
         """A snapshot."""
         with self._changed:
-            return msgspec.structs.replace(self._stats, queued=len(self._queue))
+            waiting = [entry.queued_at for entry in self._queue if entry.job.kind != "interim"]
+            oldest_ms = round((self._clock.now() - min(waiting)) * 1000) if waiting else 0
+            return msgspec.structs.replace(self._stats, queued=len(self._queue), oldest_wait_ms=oldest_ms)
 
     def close(self) -> None:
         """Finish what is running, answer what waits with ``error="closed"``, and stop the workers."""
@@ -143,14 +168,17 @@ class Pool:
             started = self._clock.now()
             hypotheses, error = self._transcribe(batch)
             busy_ms = round((self._clock.now() - started) * 1000)
+            done = _done(batch, started, busy_ms)
             with self._changed:
                 self._add(
                     running=-len(batch),
                     decoded=0 if error else len(batch),
                     failed=len(batch) if error else 0,
-                    audio_ms=sum(len(entry.samples) for entry in batch) * 1000 // SAMPLE_RATE_HZ,
+                    audio_ms=done.audio_ms,
                     busy_ms=busy_ms,
                 )
+            if self._observe:
+                self._observe(done)
             for entry, hypothesis in zip(batch, hypotheses, strict=True):
                 entry.on_done(
                     Decoded(
@@ -210,6 +238,15 @@ def at_media_time(hypothesis: Hypothesis, start_ms: int) -> Hypothesis:
         for word in hypothesis.words
     )
     return msgspec.structs.replace(hypothesis, words=words)
+
+
+def _done(batch: Sequence[_Entry], started: float, busy_ms: int) -> BatchDone:
+    return BatchDone(
+        kinds=tuple(entry.job.kind for entry in batch),
+        waits_ms=tuple(round((started - entry.queued_at) * 1000) for entry in batch),
+        decode_ms=busy_ms,
+        audio_ms=sum(len(entry.samples) for entry in batch) * 1000 // SAMPLE_RATE_HZ,
+    )
 
 
 def _replaces(fresh: _Entry, waiting: _Entry) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from copilot.clock import FakeClock
 from copilot.config import RecogniserSettings
-from copilot.engines.pool import Pool
+from copilot.engines.pool import BatchDone, Pool
 from copilot.errors import LocalProtocolError, ModelError
 from copilot.events import Decoded, DecodeJob
 from tests.fakes import FakeAsr
@@ -22,9 +22,10 @@ class Desk:
     """A pool, its fake model, and the answers as they come."""
 
     def __init__(self, settings: RecogniserSettings = ONE_WORKER) -> None:
+        self.told: list[BatchDone] = []
         self.model = FakeAsr()
         self.clock = FakeClock()
-        self.pool = Pool(self.model, settings, self.clock)
+        self.pool = Pool(self.model, settings, self.clock, self.told.append)
         self.answers: dict[tuple[str, int], Decoded] = {}
         self._arrived = threading.Semaphore(0)
 
@@ -188,3 +189,19 @@ def test_every_job_of_many_threads_is_answered_once():
         thread.join()
     assert len(desk.finish(200)) == 200
     assert all(len(batch) <= 4 for batch in desk.model.batches)
+
+
+def test_every_batch_is_told_with_what_it_waited_for_and_took():
+    desk = Desk(msgspec.structs.replace(ONE_WORKER, max_batch=2))
+    desk.busy()
+    desk.submit(1, "speculative")
+    desk.submit(2, "interim")
+    desk.clock.advance(0.5)
+    desk.submit(3, "final", seconds=2)
+    desk.clock.advance(0.25)
+    assert desk.pool.stats().oldest_wait_ms == 750
+    desk.finish(4)
+    assert [batch.kinds for batch in desk.told] == [("final",), ("final", "speculative"), ("interim",)]
+    assert desk.told[1].waits_ms == (250, 750)
+    assert (desk.told[0].decode_ms, desk.told[1].audio_ms) == (750, 3000)
+    assert desk.pool.stats().oldest_wait_ms == 0
