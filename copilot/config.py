@@ -58,12 +58,33 @@ class RecogniserSettings(Section, frozen=True, kw_only=True):
     queue_limit: Positive = 256
 
 
+class LoadSettings(Section, frozen=True, kw_only=True):
+    """What happens when recognition cannot keep up, stage by stage; ``docs/how-to/overload.md`` explains them.
+
+    Finals that come later than ``late_ms`` for ``sustained_s`` take the first stage, later ones the next; ``calm_s``
+    without strain gives one back. From stage ``refuse_at`` on new calls are refused; so are those for which finals
+    would take more than ``busy_share`` of the recognisers' time.
+    """
+
+    late_ms: Positive = 1_200
+    sustained_s: Annotated[float, Meta(gt=0)] = 2.0
+    calm_s: Annotated[float, Meta(gt=0)] = 10.0
+    busy_share: Annotated[float, Meta(gt=0, le=1)] = 0.85
+    refuse_at: Annotated[int, Meta(ge=1, le=5)] = 3
+
+
 class ServerSettings(Section, frozen=True, kw_only=True):
-    """Where the service listens and what it accepts."""
+    """Where the service listens and what it accepts.
+
+    ``max_calls`` 0 means as many as the recogniser is fast enough for, measured at start-up. Of one client's commands
+    (marks, answers to cards) ``command_burst`` are taken at once and ``commands_per_s`` from then on.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8750
-    max_calls: Positive = 8
+    max_calls: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    commands_per_s: Annotated[float, Meta(gt=0)] = 20.0
+    command_burst: Positive = 40
     max_frame_bytes: Positive = 262_144
     max_call_s: Positive = 14_400
     idle_timeout_s: float = 60.0
@@ -126,6 +147,7 @@ class Settings(Section, frozen=True, kw_only=True):
     """Everything that can be configured."""
 
     server: ServerSettings = ServerSettings()
+    load: LoadSettings = LoadSettings()
     access: AccessSettings = AccessSettings()
     speech: SpeechSettings = SpeechSettings()
     recogniser: RecogniserSettings = RecogniserSettings()

@@ -19,6 +19,18 @@ ChannelKind = Literal["phone", "recording", "meeting", "chat"]
 Encoding = Literal["pcm_s16le", "mulaw", "alaw"]
 Language = Literal["en", "zh", "auto"]
 
+LoadStage = Literal["interims_slow", "interims_off", "recogniser_small", "semantic_off", "record_only"]
+LOAD_STAGES: tuple[LoadStage, ...] = (
+    "interims_slow",
+    "interims_off",
+    "recogniser_small",
+    "semantic_off",
+    "record_only",
+)
+"""What a call does without while recognition cannot keep up, in the order in which it is given up: half of the
+interim text, all of it, speculation and left context, cues by meaning, recognition. What is said while ``record_only``
+holds is kept as audio and recognised by nobody later. Each is told by a ``ServiceDegraded`` with that ``stage``."""
+
 SAMPLE_RATE_HZ = 16_000
 """Sample rate of everything after ``audio/``."""
 WINDOW_SAMPLES = 512
