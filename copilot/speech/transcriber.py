@@ -23,6 +23,7 @@ from copilot.events import (
 )
 from copilot.speech.commit import Agreement
 from copilot.speech.cut import quietest
+from copilot.speech.effort import Effort
 from copilot.speech.finals import Closed, Finals, confidence, settle
 from copilot.speech.guard import clean, objection
 from copilot.speech.language import LanguageVote
@@ -55,7 +56,8 @@ class Transcriber:
 
     While somebody speaks it asks for interims, one at a time. When the voice pauses it asks for the whole utterance
     at once, on the chance that this is the end; if it is, that answer is the final. Every stretch of speech is
-    decoded into exactly one final, and finals come in the order they were spoken.
+    decoded into exactly one final, and finals come in the order they were spoken. ``effort`` may be set at any time:
+    less of it means less of that, down to nothing.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Transcriber:
         hotwords: str = "",
     ) -> None:
         self._channel = channel
+        self.effort = Effort()
         self._settings = settings
         self._next_job_id = next_job_id
         self._next_utterance_id = next_utterance_id
@@ -224,22 +227,25 @@ class Transcriber:
 
     def _interim(self, now: float) -> list[Finding]:
         open_ = self._open
-        if open_ is None or open_.interim_job or self._vad.stopped is not None:
+        if open_ is None or open_.interim_job or self._vad.stopped is not None or self.effort.interims == "off":
             return []
         position_ms = self._window * WINDOW_MS
-        due_ms = open_.window * WINDOW_MS + self._settings.first_interim_ms
+        interval_ms = self.effort.interval_ms(self._settings.interim_interval_ms)
+        due_ms = open_.window * WINDOW_MS + self.effort.interval_ms(self._settings.first_interim_ms)
         if open_.interim_ms:
-            due_ms = max(due_ms, open_.interim_ms + self._settings.interim_interval_ms)
+            due_ms = max(due_ms, open_.interim_ms + interval_ms)
         if position_ms < due_ms:
             return []
         open_.interim_ms = position_ms
-        due = now + self._settings.interim_interval_ms / 1000
+        due = now + interval_ms / 1000
         ask = self._ask("interim", open_.utterance_id, open_.begin_ms, position_ms, due)
         open_.interim_job = ask.job.job_id
         return [ask]
 
     def _guess(self, open_: _Open, now: float) -> list[Finding]:
         """Perhaps this is the end: ask for the final now, so that it is there when the silence has lasted."""
+        if not self.effort.speculate:
+            return []
         found = self._drop_interim(open_)
         vad = self._settings.vad
         stopped = self._vad.stopped or 0
@@ -284,7 +290,11 @@ class Transcriber:
             closed.job_id = open_.guess_job
             closed.tries = 1
             return found
-        return [*found, *self._resume(open_), self._ask_final(closed, now)]
+        found += self._resume(open_)
+        if self.effort.recognise:
+            return [*found, self._ask_final(closed, now)]
+        settle(closed, None, "")
+        return found + self._tell()
 
     def _ask_final(self, closed: Closed, now: float) -> Decode:
         ask = self._ask("final", closed.utterance_id, closed.begin_ms, closed.stop_ms, now)
@@ -303,7 +313,7 @@ class Transcriber:
                 end_ms=end_ms,
                 due=due,
                 language=self._language.current,
-                prompt=" ".join(self._said) or self._prompt,
+                prompt=(" ".join(self._said) if self.effort.context else "") or self._prompt,
                 hotwords=self._hotwords,
             )
         )
@@ -311,7 +321,7 @@ class Transcriber:
     # --- believing ------------------------------------------------------------------------------------------
 
     def _answered(self, closed: Closed, hypothesis: Hypothesis | None, now: float) -> list[Finding]:
-        if hypothesis is None and closed.tries < MAX_TRIES:
+        if hypothesis is None and closed.tries < MAX_TRIES and self.effort.recognise:
             return [self._ask_final(closed, now)]
         text = self._believed(hypothesis, closed.voiced_ms)
         settle(closed, hypothesis, text)
