@@ -13,6 +13,7 @@ from copilot.audio.timeline import frame_bytes
 from copilot.call.arrivals import Arrivals
 from copilot.call.hearing import Finding, Hearing
 from copilot.call.history import OTHER, History
+from copilot.call.load import Load
 from copilot.call.outbox import Outbox
 from copilot.call.quality import Quality
 from copilot.call.render import Renderer
@@ -39,6 +40,7 @@ from copilot.events import (
     Finish,
     Heard,
     HungUp,
+    LoadStage,
     Marked,
     Metric,
     Paused,
@@ -65,6 +67,8 @@ from copilot.wire import messages as wire
 
 DIMENSIONS = 512
 """Length of a sentence vector."""
+NO_MEANING = np.zeros((0, DIMENSIONS), np.float32)
+"""What stands for vectors nobody worked out: no meaning matches."""
 
 
 class CallSetup(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +96,7 @@ class Call:
         self._arrivals = Arrivals()
         self.block_bytes = frame_bytes(info.media)
         self._quality = Quality(len(self._channels))
+        self._load = Load()
         self._hearing = Hearing(
             info.media,
             setup.speech,
@@ -156,7 +161,7 @@ class Call:
     @property
     def _settled_ms(self) -> int:
         """Media time up to which every word is known: what the procedure goes by."""
-        return self.position_ms if self.info.kind == "chat" else self._hearing.settled_ms
+        return self.position_ms if self.info.kind == "chat" else self._load.heard_ms(self._hearing.settled_ms)
 
     @property
     def seq(self) -> int:
@@ -167,6 +172,11 @@ class Call:
     def is_finished(self) -> bool:
         """``Finish`` has been returned."""
         return self._finished
+
+    @property
+    def without(self) -> tuple[LoadStage, ...]:
+        """What this call does without because of overload."""
+        return self._load.stages
 
     @property
     def is_paused(self) -> bool:
@@ -255,7 +265,9 @@ class Call:
             self._history.heard(heard, self._moment())
         thoughts, texts = self._thinking.heard(heard, self._channels[heard.channel], self._moment())
         self._tell(thoughts)
-        if texts:
+        if texts and not self._load.is_semantic:
+            self._understood(heard.utterance_id, NO_MEANING)
+        elif texts:
             request = next(self._requests)
             self._embedding[request] = heard.utterance_id
             self._effects += self._outbox.drain()
@@ -265,13 +277,20 @@ class Call:
         utterance_id = self._embedding.pop(event.request_id, None)
         if utterance_id is None:
             return
-        vectors = np.frombuffer(event.vectors, dtype="<f4").reshape(-1, DIMENSIONS)
+        self._understood(utterance_id, np.frombuffer(event.vectors, dtype="<f4").reshape(-1, DIMENSIONS))
+
+    def _understood(self, utterance_id: str, vectors: np.ndarray[Any, np.dtype[np.float32]]) -> None:
         self._history.embedded(utterance_id, vectors, self._moment())
         self._tell(self._thinking.embedded(utterance_id, vectors, self._moment()))
 
     def _speech(self, channel: int, is_speaking: bool, at_ms: int) -> None:
         self._history.speech(channel, is_speaking, at_ms, self._moment())
         self._tell(self._thinking.speech(self._channels[channel], is_speaking, at_ms, self._moment()))
+
+    def _impaired(self, event: ServiceDegraded) -> None:
+        if self._load.told(event, self._settled_ms):
+            self._hearing.make(self._load.effort)
+        self._render.service(event)
 
     # --- time -----------------------------------------------------------------------------------------------
 
@@ -427,7 +446,7 @@ class Call:
             DtmfReceived: self._dtmf,
             Marked: self._render.mark,
             SupervisorMessaged: self._render.supervisor,
-            ServiceDegraded: self._render.service,
+            ServiceDegraded: self._impaired,
             Recovered: self._recovered,
             HungUp: self._hang_up,
             Ticked: self._ticked,

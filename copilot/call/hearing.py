@@ -21,6 +21,7 @@ from copilot.events import (
     SpeechScored,
     SpeechStarted,
 )
+from copilot.speech.effort import Effort
 from copilot.speech.transcriber import Transcriber
 
 Finding = Decode | CancelDecode | SpeechStarted | SpeechEnded | Heard
@@ -80,6 +81,11 @@ class Hearing:
     def tick(self, now: float) -> list[Finding]:
         """Deadlines of all channels."""
         return [finding for channel in self.channels for finding in channel.tick(now)]
+
+    def make(self, effort: Effort) -> None:
+        """Recognise with this much effort from now on."""
+        for channel in self.channels:
+            channel.effort = effort
 
     def wait_anew(self, now: float) -> None:
         """There is new time for every answer outstanding."""

@@ -19,7 +19,7 @@ from copilot.review.model import Procedure, Span, StageRow, StepRow, Verdict
 from copilot.review.story import StepPast, Story
 
 ENDING = "ending"
-HEARING_STAGES = ("audio", "vad", "asr", "speech", "recogniser", "recognition")
+HEARING_STAGES = ("audio", "vad", "asr", "speech", "recogniser", "recognition", "record_only")
 """Impairments of these parts of the service mean that words may have been lost, unless they were only late."""
 LATE = "late"
 
