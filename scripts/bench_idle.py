@@ -1,49 +1,20 @@
 """Measure an idle server: share of one core and resident memory with the models loaded. See `--help`.
 
-Starts `copilot serve` on a free port with a data directory of its own, waits until it listens and has settled, then
-reads how much processor time it used over a while.
+Starts `copilot serve` on a free port with a data folder of its own, waits until it listens and has settled, then reads
+how much processor time it used over a while.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
-import tempfile
 import threading
-from pathlib import Path
 
-CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+from benching.server import cpu_s, resident_mb, serving
+
 CORE_LIMIT_PERCENT = 3.0
 RESIDENT_LIMIT_MB = 700
-
-
-def cpu_s(pid: int) -> float:
-    """User and system time of a process, all threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
-
-
-def resident_mb(pid: int) -> float:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES / 2**20
-
-
-def start(data: str) -> subprocess.Popen[str]:
-    """Returns when the server listens."""
-    server = subprocess.Popen(
-        [sys.executable, "-m", "copilot", "serve", "--port", "0"],
-        env={**os.environ, "COPILOT_DATA_DIR": data},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert server.stderr  # noqa: S101  # for the type checker
-    for line in server.stderr:
-        if "listening on" in line:
-            return server
-    sys.exit("the server did not start")
 
 
 def measure(pid: int, settle_s: float, measure_s: float) -> dict[str, float]:
@@ -61,13 +32,8 @@ def main() -> int:
     parser.add_argument("--settle", type=float, default=5.0, help="how long to wait before")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="copilot-idle-") as data:
-        server = start(data)
-        try:
-            result = measure(server.pid, args.settle, args.seconds)
-        finally:
-            server.kill()
-            server.wait()
+    with serving() as server:
+        result = measure(server.pid, args.settle, args.seconds)
     if args.json:
         print(json.dumps(result))
     else:
