@@ -35,7 +35,11 @@ class VadSettings(Section, frozen=True, kw_only=True):
 
 
 class SpeechSettings(Section, frozen=True, kw_only=True):
-    """When to decode what."""
+    """When to decode what.
+
+    ``second_pass``: finals are read again, half a minute of a speaker at a time, by beam search; an answer is waited
+    for ``revision_timeout_s``, and ``revision_wait_s`` at most once the call has been hung up.
+    """
 
     vad: VadSettings = VadSettings()
     interim_interval_ms: Positive = 600
@@ -43,18 +47,37 @@ class SpeechSettings(Section, frozen=True, kw_only=True):
     min_voiced_ms: Positive = 250
     context_finals: Annotated[int, Meta(ge=0, le=8)] = 2
     final_timeout_s: float = 10.0
+    second_pass: Literal["off", "on"] = "on"
+    revision_timeout_s: Annotated[float, Meta(gt=0)] = 60.0
+    revision_wait_s: Annotated[float, Meta(ge=0)] = 10.0
 
 
 class RecogniserSettings(Section, frozen=True, kw_only=True):
-    """The speech model. ``model`` is a name in the manifest, a folder, or a name faster-whisper can download."""
+    """The speech model. ``model`` is a name in the manifest, a folder, or a name faster-whisper can download.
 
+    ``backend`` says where it runs: ``whisper`` in this process; ``openai`` and ``funasr`` on a server at ``url`` (which
+    calls the model ``model``); ``ray`` in a pool of replicas (``url`` is the cluster, empty the one on this machine).
+    ``api_key`` goes to that server as a bearer token. An answer that takes longer than ``timeout_s`` is an error;
+    at most ``connections`` requests are open at once. ``device_index`` lists the GPUs of one process; the pool keeps
+    between ``replicas_min`` and ``replicas_max`` processes. ``docs/how-to/recognisers.md`` has examples.
+    """
+
+    backend: Literal["whisper", "openai", "funasr", "ray"] = "whisper"
+    url: str = ""
+    api_key: str = ""
+    timeout_s: Annotated[float, Meta(gt=0)] = 8.0
+    connections: Positive = 8
+    replicas_min: Positive = 1
+    replicas_max: Positive = 2
     model: str = "whisper-base"
     device: Literal["cpu", "cuda", "auto"] = "cpu"
+    device_index: tuple[int, ...] = (0,)
     compute_type: str = "int8"
     threads: Positive = 1
     workers: Positive = 2
     max_batch: Positive = 4
     window_floor_ms: Positive = 8_000
+    interim_window_floor_ms: Positive = 5_000
     queue_limit: Positive = 256
 
 

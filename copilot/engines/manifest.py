@@ -55,7 +55,7 @@ class Model(Frozen, frozen=True, kw_only=True):
     licence: str
     origin: str
     files: tuple[File, ...] = msgspec.field(name="file")
-    builder: Literal["", "sentence-encoder"] = ""
+    builder: Literal["", "sentence-encoder", "draft-decoder"] = ""
     inputs: tuple[Part, ...] = ()
 
     @property

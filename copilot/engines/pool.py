@@ -19,21 +19,27 @@ from copilot.events import SAMPLE_RATE_HZ, Decoded, DecodeJob, Hypothesis, Langu
 log = structlog.get_logger(__name__)
 
 Float32 = NDArray[np.float32]
-Kind = Literal["interim", "speculative", "final"]
+Kind = Literal["interim", "speculative", "final", "revision"]
 OnDone = Callable[[Decoded], None]
-PRIORITY: Final[dict[Kind, int]] = {"final": 0, "speculative": 1, "interim": 2}
+PRIORITY: Final[dict[Kind, int]] = {"final": 0, "speculative": 1, "interim": 2, "revision": 3}
+CROWDED_S: Final = 1.0
+"""When a live job has waited this long, revisions are shed: nobody waits for them."""
 ALIKE_SAMPLES: Final = 4 * SAMPLE_RATE_HZ
 """Jobs whose audio differs by more do not share a batch: the longest sets the price for all."""
 
 
 class AsrRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One stretch of 16 kHz mono speech to recognise; fields as in ``DecodeJob``."""
+    """One stretch of 16 kHz mono speech to recognise; fields as in ``DecodeJob``.
+
+    ``utterance`` names what is recognised, over all calls; the readings of one utterance help each other.
+    """
 
     samples: Float32
     language: Language = "auto"
     prompt: str = ""
     hotwords: str = ""
     kind: Kind = "final"
+    utterance: str = ""
 
 
 class AsrModel(Protocol):
@@ -89,8 +95,9 @@ class _Entry(msgspec.Struct, frozen=True, eq=False):
 class Pool:
     """Shares one model among all calls.
 
-    Finals go before speculative jobs before interims, each in the order they came. Interims are shed when more than
-    ``queue_limit`` jobs wait; the others never are. ``on_done`` is called exactly once for every job that was not
+    Finals go before speculative jobs before interims before revisions, each in the order they came. Interims are shed
+    when more than ``queue_limit`` jobs wait, revisions (of which one runs at a time, alone) when a live job has waited
+    for a second; the others never are. ``on_done`` is called exactly once for every job that was not
     cancelled: on a worker's thread or, when the job is shed, on the caller's. Ids of jobs and utterances are
     unique per ``owner`` (a call). ``observe`` is told of every batch, on a worker's thread.
     """
@@ -110,6 +117,7 @@ class Pool:
         self._queue: list[_Entry] = []
         self._submitted = 0
         self._closed = False
+        self._revising = False
         self._stats = PoolStats()
         self._workers = [
             threading.Thread(target=self._work, name=f"asr-{index}", daemon=True) for index in range(settings.workers)
@@ -124,9 +132,9 @@ class Pool:
                 raise LocalProtocolError("pool.closed", "the recogniser pool is closed")
             self._submitted += 1
             entry = _Entry(owner, job, samples, on_done, self._clock.now(), self._submitted)
-            shed = [waiting for waiting in self._queue if _replaces(entry, waiting)]
+            shed = [waiting for waiting in self._queue if _replaces(entry, waiting) or self._gives_way(waiting)]
             self._queue = [waiting for waiting in self._queue if waiting not in shed]
-            if job.kind == "interim" and len(self._queue) >= self._settings.queue_limit:
+            if self._gives_way(entry) or (job.kind == "interim" and len(self._queue) >= self._settings.queue_limit):
                 shed.append(entry)
             else:
                 self._queue.append(entry)
@@ -148,7 +156,7 @@ class Pool:
     def stats(self) -> PoolStats:
         """A snapshot."""
         with self._changed:
-            waiting = [entry.queued_at for entry in self._queue if entry.job.kind != "interim"]
+            waiting = [entry.queued_at for entry in self._queue if entry.job.kind in ("final", "speculative")]
             oldest_ms = round((self._clock.now() - min(waiting)) * 1000) if waiting else 0
             return msgspec.structs.replace(self._stats, queued=len(self._queue), oldest_wait_ms=oldest_ms)
 
@@ -170,6 +178,7 @@ class Pool:
             busy_ms = round((self._clock.now() - started) * 1000)
             done = _done(batch, started, busy_ms)
             with self._changed:
+                self._revising = self._revising and batch[0].job.kind != "revision"
                 self._add(
                     running=-len(batch),
                     decoded=0 if error else len(batch),
@@ -193,14 +202,26 @@ class Pool:
     def _take(self) -> list[_Entry]:
         """Wait for work; the most urgent job and those waiting that are like it. Empty: the pool is closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closed)
+            self._changed.wait_for(lambda: self._is_ready() or self._closed)
             if not self._queue:
                 return []
             first = self._queue[0]
+            self._revising = self._revising or first.job.kind == "revision"
             batch = [entry for entry in self._queue if _alike(first, entry)][: self._settings.max_batch]
             self._queue = [entry for entry in self._queue if entry not in batch]
             self._add(running=len(batch))
             return batch
+
+    def _is_ready(self) -> bool:
+        """Something waits that may run now; a revision at the head means that nothing else waits."""
+        return bool(self._queue) and not (self._revising and self._queue[0].job.kind == "revision")
+
+    def _gives_way(self, entry: _Entry) -> bool:
+        """A revision, while live jobs have to wait."""
+        if entry.job.kind != "revision":
+            return False
+        crowded = self._clock.now() - CROWDED_S
+        return any(other.job.kind != "revision" and other.queued_at < crowded for other in self._queue)
 
     def _transcribe(self, batch: Sequence[_Entry]) -> tuple[Sequence[Hypothesis | None], str]:
         requests = [
@@ -210,6 +231,7 @@ class Pool:
                 prompt=entry.job.prompt,
                 hotwords=entry.job.hotwords,
                 kind=entry.job.kind,
+                utterance=f"{entry.owner}/{entry.job.utterance_id}",
             )
             for entry in batch
         ]
@@ -258,7 +280,9 @@ def _replaces(fresh: _Entry, waiting: _Entry) -> bool:
 
 
 def _alike(first: _Entry, other: _Entry) -> bool:
-    """Interims are not mixed with the rest: they are decoded with less care."""
+    """Interims are not mixed with the rest: they are decoded with less care. A revision is read alone, with more."""
+    if "revision" in (first.job.kind, other.job.kind):
+        return first is other
     return (first.job.kind == "interim") == (other.job.kind == "interim") and abs(
         len(first.samples) - len(other.samples)
     ) <= ALIKE_SAMPLES

@@ -1,14 +1,20 @@
-"""Whisper on CTranslate2, tuned for short utterances: short windows, greedy, guarded against endless loops.
+"""Whisper on CTranslate2, tuned for short utterances: short windows, greedy, drafted, guarded against endless loops.
 
 Whisper was trained on 30 s windows and every server pads to that. The encoder accepts less, and a window of
 ``max(window_floor_ms, speech + 1 s)`` costs a quarter and reads almost as well. What it costs is stability: now
 and then the decoder loops. Hence a cap on tokens by duration and a second attempt, for that segment only, in a full
 window with temperature fallback.
+
+An utterance is read several times while it grows. Each reading is the draft of the next (see ``drafting``), which
+makes it a third of the price; requests without a draft are decoded together.
 """
 
 from __future__ import annotations
 
+import json
+import threading
 import zlib
+from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -23,8 +29,10 @@ from numpy.typing import NDArray
 from opencc import OpenCC
 
 from copilot.config import RecogniserSettings
+from copilot.engines.drafting import DraftDecoder, Written, heard_at
 from copilot.engines.loudness import normalise
-from copilot.engines.pool import AsrRequest
+from copilot.engines.pool import AsrRequest, Kind
+from copilot.engines.second_pass import read_at_leisure
 from copilot.errors import ModelError
 from copilot.events import SAMPLE_RATE_HZ, Hypothesis, Word
 
@@ -49,6 +57,10 @@ LOOP_RATIO: Final = 2.2
 ECHO_TOKENS: Final = 6
 FRAMES_PER_SECOND: Final = 50
 """Encoder frames."""
+DRAFTS: Final = 512
+"""Utterances whose last reading is remembered; more cannot be under way at once on one machine."""
+DRAFT_TOKENS: Final = 3
+"""A shorter draft saves nothing."""
 
 
 class _Reading(msgspec.Struct, frozen=True):
@@ -59,14 +71,41 @@ class _Reading(msgspec.Struct, frozen=True):
     avg_logprob: float
     no_speech_prob: float
     is_complete: bool
-    words: tuple[Word, ...] = ()
+    written: Written | None = None
+    """With where each token was heard, when the draft decoder wrote it."""
+
+
+class Drafts:
+    """The tokens of each utterance's last reading, the newest ``DRAFTS`` of them. For several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tokens: OrderedDict[str, list[int]] = OrderedDict()
+
+    def get(self, utterance: str) -> list[int]:
+        """Empty when there is none or it is too short."""
+        with self._lock:
+            tokens = self._tokens.get(utterance, [])
+        return tokens if len(tokens) >= DRAFT_TOKENS else []
+
+    def put(self, utterance: str, tokens: list[int]) -> None:
+        """The newest reading; the oldest utterance is forgotten when there are too many."""
+        if not utterance:
+            return
+        with self._lock:
+            self._tokens[utterance] = tokens
+            self._tokens.move_to_end(utterance)
+            if len(self._tokens) > DRAFTS:
+                self._tokens.popitem(last=False)
 
 
 class Whisper:
     """A Whisper model in CTranslate2's format; ``transcribe`` may be called from several threads."""
 
-    def __init__(self, model: WhisperModel, settings: RecogniserSettings) -> None:
+    def __init__(self, model: WhisperModel, settings: RecogniserSettings, drafter: DraftDecoder | None = None) -> None:
         self._whisper = model
+        self._drafter = drafter
+        self._drafts = Drafts()
         self._model: Any = model.model
         self._settings = settings
         self._tokenizers = {
@@ -91,29 +130,59 @@ class Whisper:
                 f"cannot load the speech model {folder_or_name}",
                 hint="Run `copilot models verify`, or set recogniser.model to a folder that holds model.bin.",
             ) from error
-        return cls(model, settings)
+        return cls(model, settings, load_drafter(Path(folder_or_name), model))
 
     def transcribe(self, requests: Sequence[AsrRequest]) -> list[Hypothesis]:
-        """One hypothesis per request. Finals carry word times, aligned to the audio."""
+        """One hypothesis per request. All but interims carry word times, aligned to the audio."""
+        if any(request.kind == "revision" for request in requests):
+            return [self._revise(each) if each.kind == "revision" else self.transcribe([each])[0] for each in requests]
+        alone = [len(requests) == 1 or bool(self._drafts.get(request.utterance)) for request in requests]
+        together = [request for request, is_alone in zip(requests, alone, strict=True) if not is_alone]
+        answers = iter(self._transcribe(together))
+        return [
+            self._transcribe([request])[0] if is_alone else next(answers)
+            for request, is_alone in zip(requests, alone, strict=True)
+        ]
+
+    def _transcribe(self, requests: Sequence[AsrRequest]) -> list[Hypothesis]:
         if not requests:
             return []
         audio = [normalise(request.samples) for request in requests]
-        encoded = self._encode(audio, self._window_ms(max(map(len, audio))))
+        encoded = self._encode(audio, self._window_ms(max(map(len, audio)), requests[0].kind))
         languages = self._languages(requests, encoded)
-        readings = self._read(requests, audio, encoded, languages)
+        if self._drafter and len(requests) == 1:
+            readings = [self._read_drafted(self._drafter, requests[0], audio[0], encoded, languages[0])]
+        else:
+            readings = self._read(requests, audio, encoded, languages)
         for index, reading in enumerate(readings):
             if requests[index].kind != "interim" and (self._is_loop(reading) or _echoes(reading.tokens)):
                 readings[index] = self._read_again(audio[index], reading)
+        for request, reading in zip(requests, readings, strict=True):
+            self._drafts.put(request.utterance, [] if self._is_loop(reading) else self._text_tokens(reading))
         return [
             self._hypothesis(reading, words)
             for reading, words in zip(readings, self._align(requests, readings, audio, encoded), strict=True)
         ]
 
+    def _revise(self, request: AsrRequest) -> Hypothesis:
+        """Read at leisure; see ``second_pass``."""
+        language = request.language
+        if language == "auto":
+            odds = dict(self._whisper.detect_language(request.samples)[2])
+            language = "zh" if odds.get("zh", 0.0) > odds.get("en", 0.0) else "en"
+        prompt = request.prompt
+        if language == "zh" and not any(mark in prompt for mark in MANDARIN_MARKS):
+            prompt += MANDARIN_PROMPT
+        request = msgspec.structs.replace(request, language=language, prompt=prompt)
+        return read_at_leisure(self._whisper, request, simplified if language == "zh" else str)
+
     # --- encoder --------------------------------------------------------------------------------------------
 
-    def _window_ms(self, samples: int) -> int:
+    def _window_ms(self, samples: int, kind: Kind) -> int:
         speech_ms = samples * 1000 // SAMPLE_RATE_HZ + WINDOW_MARGIN_MS
-        window_ms = max(self._settings.window_floor_ms, speech_ms)
+        settings = self._settings
+        floor_ms = settings.interim_window_floor_ms if kind == "interim" else settings.window_floor_ms
+        window_ms = max(floor_ms, speech_ms)
         return min(-(-window_ms // WINDOW_STEP_MS) * WINDOW_STEP_MS, FULL_WINDOW_MS)
 
     def _encode(self, audio: Sequence[Float32], window_ms: int) -> Any:
@@ -121,6 +190,23 @@ class Whisper:
         length = window_ms * SAMPLE_RATE_HZ // 1000
         batch = np.stack([self._features(samples, length) for samples in audio])
         return self._model.encode(ctranslate2.StorageView.from_array(np.ascontiguousarray(batch)), to_cpu=False)
+
+    def _read_drafted(
+        self, drafter: DraftDecoder, request: AsrRequest, audio: Float32, encoded: Any, language: str
+    ) -> _Reading:
+        """Like ``_read`` for one request, beginning with what its utterance's last reading said."""
+        context = self._context(request, language)
+        prompt = self._prompt(context, language)
+        written = drafter.read(
+            np.asarray(encoded),
+            prompt,
+            self._drafts.get(request.utterance),
+            sot=len(context) + 1 if context else 0,
+            cap=_token_cap(len(audio), language),
+        )
+        return _Reading(
+            written.tokens, language, written.avg_logprob, written.no_speech_prob, written.is_complete, written
+        )
 
     def _features(self, samples: Float32, length: int) -> Float32:
         padded = np.zeros(length, np.float32)
@@ -200,6 +286,10 @@ class Whisper:
     def _is_loop(self, reading: _Reading) -> bool:
         return not reading.is_complete or compression_ratio(self._text(reading)) > LOOP_RATIO
 
+    def _text_tokens(self, reading: _Reading) -> list[int]:
+        eot: int = self._tokenizers[reading.language].eot
+        return [token for token in reading.tokens if token < eot]
+
     def _text(self, reading: _Reading) -> str:
         text: str = self._tokenizers[reading.language].decode(reading.tokens).strip()
         return simplified(text) if reading.language == "zh" else text
@@ -222,21 +312,35 @@ class Whisper:
     ) -> list[tuple[Word, ...]]:
         """Measured word times for everything that may become a final; nothing for interims."""
         words: list[tuple[Word, ...]] = [()] * len(requests)
-        wanted = requests[0].kind != "interim"
-        for language in LANGUAGES if wanted else ():
+        if requests[0].kind == "interim":
+            return words
+        frames = [len(samples) * 100 // SAMPLE_RATE_HZ for samples in audio]
+        for language in LANGUAGES:
             tokenizer = self._tokenizers[language]
             texts = [
-                [token for token in reading.tokens if token < tokenizer.eot] if reading.language == language else []
+                self._text_tokens(reading) if reading.language == language and not reading.written else []
                 for reading in readings
             ]
             if not any(texts):
                 continue
-            frames = [len(samples) * 100 // SAMPLE_RATE_HZ for samples in audio]
             results = self._model.align(encoded, tokenizer.sot_sequence, texts, frames)
             for index, (text, result) in enumerate(zip(texts, results, strict=True)):
-                if text:
-                    words[index] = _words(tokenizer, text, result)
+                if text and result.alignments:
+                    words[index] = _words(tokenizer, text, _starts(result.alignments), result.text_token_probs)
+        for index, reading in enumerate(readings):
+            if (written := reading.written) and written.tokens:
+                starts = heard_at(written.attention, frames[index] // 2)
+                words[index] = _words(self._tokenizers[reading.language], written.tokens, starts, written.probabilities)
         return words
+
+
+def load_drafter(folder: Path, model: WhisperModel) -> DraftDecoder | None:
+    """The draft decoder of a model on this processor; None where nobody built one (it is not needed, only faster)."""
+    if model.model.device != "cpu" or not (folder / "decoder.onnx").is_file():
+        return None
+    blank = json.loads((folder / "config.json").read_text(encoding="utf-8"))["suppress_ids_begin"]
+    tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, "transcribe", "en")
+    return DraftDecoder.load(folder, end=tokenizer.eot, blank=blank, no_speech=tokenizer.no_speech)
 
 
 def _reading(result: Any, language: str, cap: int) -> _Reading:
@@ -256,17 +360,24 @@ def _token_cap(samples: int, language: str) -> int:
     return samples * TOKENS_PER_SECOND[language] // SAMPLE_RATE_HZ + TOKENS_SPARE
 
 
-def _words(tokenizer: Tokenizer, text: list[int], result: Any) -> tuple[Word, ...]:
+def _starts(alignments: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
+    """Where each token, and then the end, begins: the first position aligned to it."""
+    index, position = np.array(alignments).T
+    starts: NDArray[np.int64] = position[np.flatnonzero(np.diff(index, prepend=-1))]
+    return starts
+
+
+def _words(
+    tokenizer: Tokenizer, text: list[int], starts: NDArray[np.int64], probabilities: Sequence[float]
+) -> tuple[Word, ...]:
     """Words (Chinese: characters) with their times from the cross-attention alignment, as Whisper defines them.
 
-    Punctuation belongs to the word before it and takes no time; so does what follows a word without a space.
+    ``starts``: encoder position at which each token of the text begins, and where the text ends. Punctuation belongs
+    to the word before it and takes no time; so does what follows a word without a space.
     """
-    if not result.alignments:
-        return ()
     spelled, tokens = tokenizer.split_to_word_tokens([*text, tokenizer.eot])
     edges = np.cumsum([0, *map(len, tokens[:-1])])
-    text_index, frame = np.array(result.alignments).T
-    times_ms = frame[np.flatnonzero(np.diff(text_index, prepend=-1))] * 1000 // FRAMES_PER_SECOND
+    times_ms = starts * 1000 // FRAMES_PER_SECOND
     is_spaced = tokenizer.language_code != "zh"
     words: list[Word] = []
     for spelling, first, last in zip(spelled[:-1], edges, edges[1:], strict=False):
@@ -274,7 +385,7 @@ def _words(tokenizer: Tokenizer, text: list[int], result: Any) -> tuple[Word, ..
             text=spelling.strip() if is_spaced else simplified(spelling.strip()),
             start_ms=int(times_ms[first]),
             end_ms=int(times_ms[last]),
-            probability=round(float(np.mean(result.text_token_probs[first:last])), 3),
+            probability=round(float(np.mean(probabilities[first:last])), 3),
         )
         is_punctuation = not any(map(str.isalnum, piece.text))
         if words and (is_punctuation or (is_spaced and not spelling.startswith(" "))):
