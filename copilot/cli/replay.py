@@ -18,6 +18,7 @@ from copilot.cli.output import complain, emit, emit_raw, people
 from copilot.cli.screen import Screen
 from copilot.clock import SystemClock
 from copilot.config import Settings
+from copilot.engines.ears import Ears
 from copilot.engines.media import Recording, open_recording
 from copilot.engines.pool import AsrRequest, Pool, at_media_time
 from copilot.engines.suite import Suite, load_suite
@@ -97,9 +98,14 @@ def _play_at_speed(
 ) -> Iterator[Publish]:
     def transcribe(job: DecodeJob, samples: Any) -> Hypothesis:
         request = AsrRequest(
-            samples=samples, language=job.language, prompt=job.prompt, hotwords=job.hotwords, kind=job.kind
+            samples=samples,
+            language=job.language,
+            prompt=job.prompt,
+            hotwords=job.hotwords,
+            kind=job.kind,
+            utterance=job.utterance_id,
         )
-        return at_media_time(suite.whisper.transcribe([request])[0], job.start_ms)
+        return at_media_time(suite.asr.transcribe([request])[0], job.start_ms)
 
     run = VirtualRun(
         call,
@@ -130,14 +136,16 @@ def _play_live(
     call: Call, script: Iterable[tuple[float, CallEvent]], suite: Suite, settings: Settings
 ) -> Iterator[Publish]:
     """In real time, with the same driver and pool as the server."""
-    pool = Pool(suite.whisper, settings.recogniser)
+    pool = Pool(suite.asr, settings.recogniser)
+    ears = Ears(suite.silero)
     with asyncio.Runner() as runner:
         queue: asyncio.Queue[Publish | None] = asyncio.Queue()
-        task = runner.get_loop().create_task(_drive(call, script, suite, pool, queue))
+        task = runner.get_loop().create_task(_drive(call, script, suite, pool, ears, queue))
         while (effect := runner.run(queue.get())) is not None:
             yield effect
         runner.run(_joined(task))
     pool.close()
+    ears.close()
 
 
 async def _joined(task: asyncio.Task[None]) -> None:
@@ -149,6 +157,7 @@ async def _drive(
     script: Iterable[tuple[float, CallEvent]],
     suite: Suite,
     pool: Pool,
+    ears: Ears,
     queue: asyncio.Queue[Publish | None],
 ) -> None:
     clock = SystemClock()
@@ -156,7 +165,7 @@ async def _drive(
         call,
         clock=clock,
         origin=clock.now(),
-        scorers=list(suite.scorers(len(call.info.media.channels))),
+        ears=[ears.ear() for _ in call.info.media.channels],
         recogniser=pool,
         encode=suite.encoder.encode_bytes,
         ledgers=_Collector(queue),

@@ -26,6 +26,13 @@ def level_db(samples: NDArray[np.float32]) -> float:
     return max(10 * float(np.log10(power)), SILENCE_DB) if power > 0 else SILENCE_DB
 
 
+def levels_db(windows: NDArray[np.float32]) -> list[float]:
+    """``level_db`` of each row."""
+    powers = np.mean(np.square(windows, dtype=np.float64), axis=-1)
+    levels: list[float] = (10 * np.log10(np.maximum(powers, 10 ** (SILENCE_DB / 10)))).tolist()
+    return levels
+
+
 def gain(speech_db: float) -> float:
     """The factor that brings speech of this level to ``TARGET_DB``, within ``MAX_GAIN_DB`` either way."""
     return float(10 ** (max(-MAX_GAIN_DB, min(TARGET_DB - speech_db, MAX_GAIN_DB)) / 20))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import secrets
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -47,19 +48,16 @@ class LiveCalls:
     def __len__(self) -> int:
         return len(self._live)
 
+    def __iter__(self) -> Iterator[LiveCall]:
+        return iter(list(self._live.values()))
+
     def get(self, call_id: str) -> LiveCall | None:
         """The live call with this id, if it lives here."""
         return self._live.get(call_id)
 
     def check_capacity(self) -> None:
-        """Raise ``service.full`` or ``service.draining`` when no further call can be taken."""
-        limit = self._service.settings.server.max_calls
-        if self.draining:
-            raise CopilotError("server.draining", "this node is going down", hint="Try another node.")
-        if len(self._live) + self._starting >= limit:
-            raise CopilotError(
-                "server.capacity", f"{limit} calls are on, this node takes no more", hint="Try again soon."
-            )
+        """Raise ``server.capacity`` or ``server.draining`` when no further call can be taken. Never waits."""
+        self._service.overload.admit(len(self._live) + self._starting, draining=self.draining)
 
     async def start(self, start: CallStart, actor: Actor) -> LiveCall:
         """Begin a new call. Raises CopilotError when it may not, cannot, or names an unknown playbook."""
@@ -126,7 +124,7 @@ class LiveCalls:
         while True:
             await asyncio.sleep(SWEEP_S)
             now = self._service.clock.now()
-            for live in list(self._live.values()):
+            for live in self:
                 if live.lost_at is not None and now - live.lost_at > settings.resume_window_s:
                     live.lost_at = None
                     await live.hang_up("interrupted")
@@ -179,12 +177,12 @@ class LiveCalls:
             call,
             clock=service.clock,
             origin=service.clock.now() - elapsed,
-            scorers=list(service.suite.scorers(len(info.media.channels))),
+            ears=[service.ears.ear() for _ in info.media.channels],
             recogniser=service.recogniser(info.call_id),
             encode=service.suite.encoder.encode_bytes,
             ledgers=kept,
         )
-        live = LiveCall(header=header, driver=driver, kept=kept, journal=journal)
+        live = LiveCall(header=header, driver=driver, kept=kept, journal=journal, without=call.without)
         self._live[info.call_id] = live
         task = asyncio.get_running_loop().create_task(self._live_through(live, pending), name=info.call_id)
         self._tasks.add(task)
@@ -208,6 +206,7 @@ class LiveCalls:
             forward.cancel()
             await asyncio.to_thread(live.close_journal)
             self._live.pop(live.info.call_id, None)
+            self._service.overload.ended(live.driver.now)
             self._service.bus.forget(call_topic(live.info.call_id))
 
 

@@ -37,10 +37,10 @@ MAILBOX = 2_000
 """Events waiting for one call: forty seconds of 20 ms frames. A full mailbox makes the socket wait, nothing is lost."""
 
 
-class Scorer(Protocol):
-    """Speech scores of consecutive windows of one channel."""
+class Ear(Protocol):
+    """Speech scores and levels of consecutive windows of one channel; answers in order, later, from any thread."""
 
-    def score(self, windows: Any) -> tuple[tuple[float, ...], tuple[float, ...]]: ...
+    def submit(self, windows: Any, on_scores: Callable[[tuple[float, ...], tuple[float, ...]], None]) -> None: ...
 
 
 class Recogniser(Protocol):
@@ -69,7 +69,7 @@ class Driver:
         *,
         clock: Clock,
         origin: float,
-        scorers: list[Scorer],
+        ears: list[Ear],
         recogniser: Recogniser,
         encode: Callable[[tuple[str, ...]], bytes],
         ledgers: Ledgers,
@@ -77,11 +77,13 @@ class Driver:
         self.call = call
         self._clock = clock
         self._origin = origin
-        self._scorers = scorers
+        self._ears = ears
         self._recogniser = recogniser
         self._encode = encode
         self._ledgers = ledgers
         self._mailbox: asyncio.Queue[CallEvent] = asyncio.Queue(MAILBOX)
+        self._arrived: deque[CallEvent] = deque()
+        self._is_waking = False
         self._answers: deque[CallEvent] = deque()
         self._woken = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -103,8 +105,15 @@ class Driver:
             self._woken.set()
 
     def answer(self, event: CallEvent) -> None:
-        """Take a model's answer, from any thread."""
-        self._loop.call_soon_threadsafe(self._take, event)
+        """Take a model's answer, from any thread. However many come, the loop is woken once."""
+        self._arrived.append(event)
+        if not self._is_waking:
+            self._is_waking = True
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def inform(self, event: ServiceDegraded) -> None:
+        """Tell the call what the service cannot do for now, or can do again."""
+        self._take(event)
 
     def storage_failed(self, error: CopilotError) -> None:
         """The disk or the database refuses; said once, for saying it needs storing too. The call goes on."""
@@ -126,6 +135,11 @@ class Driver:
         self.finished.set()
         for job in self._jobs:
             job.cancel()
+
+    def _wake(self) -> None:
+        self._is_waking = False  # before taking: what arrives from now on wakes again
+        while self._arrived:
+            self._take(self._arrived.popleft())
 
     def _take(self, event: CallEvent) -> None:
         if not self.call.is_finished:
@@ -185,13 +199,13 @@ class Driver:
             self.storage_failed(error)
 
     def _perform(self, effects: deque[CallEffect]) -> None:
-        """Perform in order; scores are answered on the spot, so their effects come next."""
+        """Perform in order."""
         while effects:
             effect = effects.popleft()
             if isinstance(effect, Publish):
                 self._publish(effect)
             elif isinstance(effect, Score):
-                effects.extend(self._score(effect))
+                self._score(effect)
             elif isinstance(effect, Decode):
                 self._recogniser.submit(effect.job, self.call.samples(effect), self.answer)
             elif isinstance(effect, CancelDecode):
@@ -201,10 +215,12 @@ class Driver:
             else:
                 self._finish(effect)
 
-    def _score(self, effect: Score) -> list[CallEffect]:
-        scores, levels = self._scorers[effect.channel].score(self.call.windows(effect))
-        event = SpeechScored(channel=effect.channel, first_window=effect.first_window, scores=scores, levels_db=levels)
-        return self._receive(event)
+    def _score(self, effect: Score) -> None:
+        def answer(scores: tuple[float, ...], levels: tuple[float, ...]) -> None:
+            first, channel = effect.first_window, effect.channel
+            self.answer(SpeechScored(channel=channel, first_window=first, scores=scores, levels_db=levels))
+
+        self._ears[effect.channel].submit(self.call.windows(effect), answer)
 
     def _spawn_embed(self, effect: Embed) -> None:
         job = self._loop.create_task(self._embed(effect))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from collections import Counter
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
@@ -17,21 +18,30 @@ from copilot.bus import FLOOR, Bus, open_bus
 from copilot.call.outbox import rfc3339
 from copilot.clock import Clock, SystemClock
 from copilot.config import Settings
-from copilot.engines.pool import OnDone, Pool
+from copilot.engines.ears import Ears
+from copilot.engines.pool import BatchDone, OnDone, Pool
 from copilot.engines.suite import Suite
 from copilot.errors import CopilotError
 from copilot.events import DecodeJob
 from copilot.server.calls import LiveCalls
 from copilot.server.floor import Floor
+from copilot.server.metrics import Metrics
+from copilot.server.overload import Overload
 from copilot.server.playbooks import Library
 from copilot.server.recovery import conclude_all, recover
 from copilot.store.database import Store
 from copilot.store.journal import Journal, JournalHandle
 from copilot.store.layout import DataFolder
 from copilot.store.rows import CallRow, Sessions
-from copilot.wire.messages import CallMessage
+from copilot.wire.messages import CallMessage, Draining
+
+if TYPE_CHECKING:
+    from copilot.server.connection import Connection
 
 log = structlog.get_logger(__name__)
+
+RECONNECT_AFTER_MS = 1_000
+"""When clients of a node that goes down may come back: a restart takes about as long."""
 
 
 class PoolDoor:
@@ -61,10 +71,15 @@ class Service:
         self.suite = suite
         self.clock = clock
         self.data = data
-        self.pool = Pool(suite.whisper, settings.recogniser)
+        self.pool = Pool(suite.asr, settings.recogniser, clock, self._on_batch)
+        self.ears = Ears(suite.silero)
         self.library = Library(settings, suite.encoder.encode)
         self.floor = Floor()
         self.calls = LiveCalls(self)
+        self.overload = Overload(self, suite.asr)
+        self.metrics = Metrics(self)
+        self.connections: set[Connection] = set()
+        self._watchers: Counter[str] = Counter()
         self.bus_trouble = ""
         self._journal = Journal(settings.store, on_persisted=self._on_persisted, on_failed=self._on_failed)
         self._loop = asyncio.get_running_loop()
@@ -81,6 +96,7 @@ class Service:
             stack.callback(data.close)
             service = cls(settings, suite, clock, data)
             stack.push_async_callback(asyncio.to_thread, service.pool.close)
+            stack.push_async_callback(asyncio.to_thread, service.ears.close)
             service.store = await asyncio.to_thread(
                 Store.open, settings.store, data.root, clock=clock, on_failed=service._on_failed
             )
@@ -90,11 +106,14 @@ class Service:
                 settings.bus, node=f"{socket.gethostname()}-{os.getpid()}", on_degraded=service._on_bus
             )
             stack.push_async_callback(service.bus.close)
+            await service.overload.prepare()
             finished = await recover(service)
             stack.push_async_callback(service._stop_work)
             works = (
                 service.library.warm(),
                 service.calls.sweep(),
+                service.overload.run(),
+                service.metrics.watch_loop(),
                 service._tell_floor(),
                 conclude_all(service, finished),
             )
@@ -116,9 +135,35 @@ class Service:
         return self._journal.open(call_id, self.data.folder(folder), persisted=persisted)
 
     def watch(self, message: CallMessage) -> None:
-        """Every message of every call on this node passes here, for the floor."""
+        """Every message of every call on this node passes here, for the floor and the operator."""
+        self.metrics.saw(message)
         for update in self.floor.observe(message):
             self._floor_out.put_nowait(msgspec.json.encode(update))
+
+    @contextmanager
+    def watching(self, call_id: str) -> Iterator[None]:
+        """Somebody watches this call on this node, as long as the block lasts."""
+        self._watchers[call_id] += 1
+        try:
+            yield
+        finally:
+            self._watchers[call_id] -= 1
+            self._watchers += Counter()  # forget those at zero
+
+    def is_watched(self, call_id: str) -> bool:
+        """Whether somebody may be reading along; who is connected to other nodes is not known here."""
+        return self._watchers[call_id] > 0 or self.settings.bus.url != ""
+
+    @property
+    def viewers(self) -> int:
+        """Sockets that watch a call here."""
+        return self._watchers.total()
+
+    async def drain(self) -> None:
+        """The node is about to go down: take no more calls, and tell everybody connected before they are cut off."""
+        self.calls.draining = True
+        goodbyes = (each.announce(Draining(reconnect_after_ms=RECONNECT_AFTER_MS)) for each in self.connections)
+        await asyncio.gather(*goodbyes)
 
     async def resource(self, call_id: str) -> Resource:
         """Whose call this is, live or stored. Raises NotFoundError."""
@@ -158,7 +203,14 @@ class Service:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    # --- from the writer threads ------------------------------------------------------------------------------
+    # --- from worker threads -----------------------------------------------------------------------------------
+
+    def _on_batch(self, batch: BatchDone) -> None:
+        self._loop.call_soon_threadsafe(self._measure, batch)
+
+    def _measure(self, batch: BatchDone) -> None:
+        self.overload.took(batch)
+        self.metrics.took(batch)
 
     def _on_persisted(self, call_id: str, _offset: int) -> None:
         self._loop.call_soon_threadsafe(self._wake, call_id)

@@ -34,6 +34,16 @@ class Ledgers:
         self.published.append(effect)
 
 
+class Promptly:
+    """An ear that answers before it is left."""
+
+    def __init__(self, scorer: LoudIsSpeech) -> None:
+        self._scorer = scorer
+
+    def submit(self, windows, on_scores) -> None:
+        on_scores(*self._scorer.score(windows))
+
+
 class Threaded:
     """A recogniser that answers from another thread."""
 
@@ -55,7 +65,7 @@ def driver(lines: dict[int, list[str]], ledgers: Ledgers) -> Driver:
         Call(info(), setup()),
         clock=clock,
         origin=clock.now(),
-        scorers=[LoudIsSpeech(), LoudIsSpeech()],
+        ears=[Promptly(LoudIsSpeech()), Promptly(LoudIsSpeech())],
         recogniser=Threaded(lines),
         encode=lambda texts: b"",
         ledgers=ledgers,
@@ -158,7 +168,7 @@ signals: [{id: hi, when: {examples: {like: [hello there]}}}]
         Call(info(kind="chat"), CallSetup(plan=plan, prepared=prepared)),
         clock=clock,
         origin=clock.now(),
-        scorers=[],
+        ears=[],
         recogniser=Threaded({}),
         encode=broken,
         ledgers=ledgers,
