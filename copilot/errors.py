@@ -8,6 +8,7 @@
     ├── ModelError            a model file is missing, corrupt or cannot be loaded
     ├── StorageError          the disk or the database
     ├── AccessError           who is calling may not do this (HTTP 401 or 403)
+    ├── CapacityError         this node takes no further call for now (HTTP 503)
     ├── NotFoundError         the thing named does not exist (HTTP 404)
     ├── RemoteProtocolError   the peer on the socket; carries the close code
     └── LocalProtocolError    our own code used a state machine wrongly: a bug
@@ -81,6 +82,14 @@ class AccessError(CopilotError):
     def __init__(self, code: str, message: str, *, status: int = 403, hint: str = "") -> None:
         super().__init__(code, message, hint=hint)
         self.status = status
+
+
+class CapacityError(CopilotError):
+    """The node takes no further call for now; ask again in ``retry_after_s``."""
+
+    def __init__(self, code: str, message: str, *, hint: str = "", retry_after_s: int = 5) -> None:
+        super().__init__(code, message, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 class NotFoundError(CopilotError):

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from copilot import __version__
 from copilot.access.policy import Action, Actor, Resource, can, require
 from copilot.errors import NotFoundError, UsageError
+from copilot.events import LOAD_STAGES
 from copilot.review.model import Report
 from copilot.review.page import render_html
 from copilot.server.aftermath import stored_messages
@@ -176,7 +177,8 @@ async def get_status(request: Request) -> Response:
         {
             "version": __version__,
             "calls": len(service.calls),
-            "max_calls": service.settings.server.max_calls,
+            "max_calls": service.overload.limit,
+            "overload": LOAD_STAGES[: service.overload.stage],
             "draining": service.calls.draining,
             "bus": service.bus_trouble or "ok",
             "recogniser": service.pool.stats(),

@@ -5,25 +5,54 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from copilot.config import ServerSettings
 from copilot.errors import CopilotError, RemoteProtocolError
+from copilot.events import (
+    CallEvent,
+    CardAcked,
+    CardRendered,
+    DtmfReceived,
+    Marked,
+    RolesSwapped,
+    StepTicked,
+    StepWaived,
+    SupervisorMessaged,
+)
+from copilot.ingress.rate import Bucket
 from copilot.server.outlet import Outlet, SlowConsumer
 from copilot.wire.codec import close_code_for, encode, error_message
-from copilot.wire.messages import Message
+from copilot.wire.messages import Error, Message
+
+if TYPE_CHECKING:
+    from copilot.server.service import Service
 
 SLOW = RemoteProtocolError("viewer.slow", "events were not read in time", close_code=4413, hint="Resume by `seq`.")
 GOODBYE_S = 2.0
+ANNOUNCE_S = 0.5
+COMMANDS = (
+    CardAcked,
+    CardRendered,
+    DtmfReceived,
+    Marked,
+    RolesSwapped,
+    StepTicked,
+    StepWaived,
+    SupervisorMessaged,
+)
+"""What a peer may send so many of: not its audio, and nothing that starts, pauses or ends a call."""
 
 
 class Connection:
     """One accepted socket. Subclasses spawn their tasks; whoever calls ``finish`` first decides how it closes."""
 
-    def __init__(self, socket: WebSocket, settings: ServerSettings) -> None:
+    def __init__(self, service: Service, socket: WebSocket) -> None:
+        settings = service.settings.server
+        self.service = service
         self.socket = socket
+        self._commands = Bucket(settings.commands_per_s, settings.command_burst)
         self.outlet = Outlet(socket, limit=settings.viewer_queue, timeout_s=settings.viewer_send_timeout_s)
         self._goodbye: Message | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -32,11 +61,13 @@ class Connection:
     async def live(self) -> None:
         """Until somebody finishes it; then say goodbye. Raises what a task raised unexpectedly."""
         self.spawn(self.outlet.run())
+        self.service.connections.add(self)
         try:
             close = await self._done
             if close:
                 await self._say_goodbye(*close)
         finally:
+            self.service.connections.discard(self)
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -55,6 +86,25 @@ class Connection:
     async def send(self, message: Message) -> None:
         """Queue an answer to this peer."""
         await self.outlet.put(encode(message))
+
+    async def announce(self, message: Message) -> None:
+        """Send something before the socket is cut off, if the peer reads it soon."""
+        try:
+            async with asyncio.timeout(ANNOUNCE_S):
+                await self.send(message)
+                await self.outlet.drained()
+        except (TimeoutError, SlowConsumer):
+            return  # it finds out by the close frame
+
+    async def has_room(self, event: CallEvent) -> bool:
+        """Whether one more event may come; a peer that sends too many commands is told to wait, and loses this one."""
+        if not isinstance(event, COMMANDS):
+            return True
+        wait_s = self._commands.take(self.service.clock.now())
+        if wait_s:
+            hint = f"Wait {max(1, round(wait_s * 1000))} ms."
+            await self.send(Error(code="rate.exceeded", message="too many commands", retryable=True, hint=hint))
+        return not wait_s
 
     async def follow(self, frames: AsyncGenerator[bytes]) -> None:
         """Send frames as fast as the peer reads them."""

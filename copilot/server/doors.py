@@ -10,7 +10,15 @@ from copilot.access.origins import host_allowed, origin_allowed
 from copilot.access.policy import Actor
 from copilot.access.tokens import authenticate, token_from
 from copilot.config import AccessSettings
-from copilot.errors import AccessError, CopilotError, NotFoundError, RemoteProtocolError, StorageError, UsageError
+from copilot.errors import (
+    AccessError,
+    CapacityError,
+    CopilotError,
+    NotFoundError,
+    RemoteProtocolError,
+    StorageError,
+    UsageError,
+)
 from copilot.wire.messages import SUBPROTOCOL
 
 RETRY_AFTER_S = 5
@@ -45,7 +53,7 @@ def status_of(error: CopilotError) -> int:
         return error.status
     if isinstance(error, NotFoundError):
         return 404
-    if error.code in ("server.capacity", "server.draining", "storage.full"):
+    if isinstance(error, CapacityError) or error.code == "storage.full":
         return 503
     if isinstance(error, StorageError):
         return 507
@@ -55,7 +63,8 @@ def status_of(error: CopilotError) -> int:
 def problem(error: CopilotError) -> Response:
     """An error as an HTTP response."""
     status = status_of(error)
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
+    retry_after_s = error.retry_after_s if isinstance(error, CapacityError) else RETRY_AFTER_S
+    headers = {"Retry-After": str(retry_after_s)} if status == 503 else {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     body = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from copilot.events import LOAD_STAGES
 from copilot.wire import messages as wire
 from copilot.wire.messages import FloorAlert, FloorCall
 
@@ -14,6 +15,8 @@ CARD_POINTS = {"compliance": 40, "objection": 15, "wrap_up": 15, "sop": 10, "beh
 AMBER, RED = 8, 16
 OVERDUE = 12
 LATE = 10
+COMMON = frozenset({"recognition", *LOAD_STAGES[:-1]})
+"""Impairments that alert nobody: lateness shows as such, and what every call does without needs no look at one."""
 LAST_LINE_CHARS = 160
 
 
@@ -105,9 +108,10 @@ def _metric(live: _Live, message: wire.MetricMessage) -> None:
 def _degraded(live: _Live, message: wire.ServiceDegradedMessage) -> FloorAlert | None:
     live.degraded.add(message.stage)
     live.lag_ms = message.lag_ms or live.lag_ms
-    if message.stage == "recognition":
+    if message.stage in COMMON:
         return None
-    return FloorAlert(call_id=message.call_id, code=f"service.{message.reason}", headline=message.reason)
+    what = message.stage if message.stage in LOAD_STAGES else message.reason
+    return FloorAlert(call_id=message.call_id, code=f"service.{what}", headline=what)
 
 
 def _restored(live: _Live, message: wire.ServiceRestored) -> None:
@@ -158,9 +162,15 @@ def _line(live: _Live) -> FloorCall:
         attention=attention,
         lag_ms=live.lag_ms,
         degraded=bool(live.degraded),
+        impaired=tuple(sorted(live.degraded, key=_severity)),
         paused=live.paused,
         updated_at=live.updated_at,
     )
+
+
+def _severity(stage: str) -> tuple[int, str]:
+    """What a call does without in the order it was given up, other troubles before; the worst comes last."""
+    return (LOAD_STAGES.index(stage) + 1 if stage in LOAD_STAGES else 0), stage
 
 
 def _attention(live: _Live) -> tuple[int, tuple[str, ...]]:
@@ -175,7 +185,7 @@ def _attention(live: _Live) -> tuple[int, tuple[str, ...]]:
         if level != "none"
     ]
     points += [(OVERDUE, f"step:{step_id}") for step_id, state in live.steps.items() if state == "overdue"]
-    if live.degraded:
-        points.append((LATE, f"service:{min(live.degraded)}"))
+    if troubles := live.degraded - set(LOAD_STAGES[:-1]):
+        points.append((LATE, f"service:{min(troubles)}"))
     points.sort(key=lambda point: (-point[0], point[1]))
     return min(100, sum(score for score, _ in points)), tuple(reason for _, reason in points[:3])

@@ -12,7 +12,7 @@ import structlog
 from copilot.access.policy import Resource
 from copilot.bus import Bus, call_topic
 from copilot.errors import StorageError
-from copilot.events import AudioMissed, AudioReceived, CallEvent, CallInfo, HungUp, Paused, Publish, Resumed
+from copilot.events import AudioMissed, AudioReceived, CallEvent, CallInfo, HungUp, LoadStage, Paused, Publish, Resumed
 from copilot.server.drive import Driver
 from copilot.server.header import Header
 from copilot.store.journal import JournalHandle
@@ -77,7 +77,8 @@ class Kept:
 class LiveCall:
     """A call that has not ended. ``epoch`` counts connections: the newest feeds the call, older ones are closed.
 
-    ``expect`` and ``paused`` speak of what was handed in, of which the driver may still have to handle the last bit.
+    ``expect``, ``paused`` and ``without`` (the overload stages it was told of) speak of what was handed in, of which
+    the driver may still have to handle the last bit.
     """
 
     header: Header
@@ -86,6 +87,7 @@ class LiveCall:
     journal: JournalHandle
     expect: int = 0
     paused: bool = False
+    without: tuple[LoadStage, ...] = ()
     epoch: int = 0
     superseded: asyncio.Event = field(default_factory=asyncio.Event)
     persisted_moved: asyncio.Event = field(default_factory=asyncio.Event)

@@ -31,6 +31,7 @@ ENOUGH_FINALS: Final = 3
 SPAN_S: Final = 60.0
 ENOUGH_CALL_S: Final = 30.0
 """Seconds of calls that must have been measured before what a call costs is known."""
+NEEDED: Final = ("final", "speculative")
 USUAL_CALL_S: Final = 180.0
 LONGEST_RETRY_S: Final = 60
 
@@ -106,8 +107,8 @@ class Meter:
         self._counted_at: float | None = None
 
     def took(self, batch: BatchDone, now: float) -> None:
-        """A batch is done. Only what finals take counts: interims are done in the time that is left."""
-        needed = [wait for kind, wait in zip(batch.kinds, batch.waits_ms, strict=True) if kind != "interim"]
+        """A batch is done. Only what finals take counts: everything else is done in the time that is left."""
+        needed = [wait for kind, wait in zip(batch.kinds, batch.waits_ms, strict=True) if kind in NEEDED]
         if needed:
             self._work.append((now, batch.decode_ms / 1000 * len(needed) / len(batch.kinds)))
             self._finals.extend((now, wait + batch.decode_ms) for wait in needed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -68,8 +68,15 @@ class Opening:
 class Node(uvicorn.Server):
     """uvicorn, telling when it is ready, or why it will never be."""
 
-    def __init__(self, config: uvicorn.Config, opening: Opening, on_ready: Callable[[], None] | None) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        opening: Opening,
+        on_ready: Callable[[], None] | None,
+        drain: Callable[[], Awaitable[None]],
+    ) -> None:
         super().__init__(config)
+        self._drain = drain
         self._opening = opening
         self._on_ready = on_ready
 
@@ -82,10 +89,20 @@ class Node(uvicorn.Server):
         if self.started and self._on_ready:
             self._on_ready()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say that the node goes down, then cut the sockets and close the service."""
+        await self._drain()
+        await super().shutdown(sockets)
+
 
 def make_node(settings: Settings, suite: Suite, on_ready: Callable[[], None] | None = None) -> Node:
     """A server that is not running yet."""
-    opening = Opening(build(settings, suite))
+    app = build(settings, suite)
+    opening = Opening(app)
+
+    async def drain() -> None:
+        await app.state.service.drain()
+
     config = uvicorn.Config(
         opening,
         log_config=None,
@@ -99,7 +116,7 @@ def make_node(settings: Settings, suite: Suite, on_ready: Callable[[], None] | N
         timeout_graceful_shutdown=3,
         server_header=False,
     )
-    return Node(config, opening, on_ready)
+    return Node(config, opening, on_ready, drain)
 
 
 async def run_node(

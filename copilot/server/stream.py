@@ -40,7 +40,7 @@ class StreamConnection(Connection):
     """Joins a socket, a protocol session and a call. The call outlives the connection."""
 
     def __init__(self, service: Service, socket: WebSocket, actor: Actor) -> None:
-        super().__init__(socket, service.settings.server)
+        super().__init__(service, socket)
         self._service = service
         self._actor = actor
         self._session = NativeSession(by=actor.subject)
@@ -127,7 +127,8 @@ class StreamConnection(Connection):
             return  # a newer connection feeds the call; this one is being closed
         if isinstance(out.event, AudioReceived | AudioMissed):
             self._audio_came.set()
-        await self._call.deliver(out.event)
+        if await self.has_room(out.event):
+            await self._call.deliver(out.event)
 
     async def _follow(self, call: LiveCall, after: int) -> None:
         await self.follow(follow(self._service, call.info.call_id, after))

@@ -33,7 +33,8 @@ async def call_events(socket: WebSocket) -> None:
         await turn_away(socket, error)
         return
     await socket.accept(subprotocol(socket))
-    await CallViewer(service, socket, actor, call_id, resource, after).live()
+    with service.watching(call_id):
+        await CallViewer(service, socket, actor, call_id, resource, after).live()
 
 
 async def floor(socket: WebSocket) -> None:
@@ -60,7 +61,7 @@ class Viewer(Connection):
     """Reads commands until the peer goes."""
 
     def __init__(self, service: Service, socket: WebSocket, actor: Actor) -> None:
-        super().__init__(socket, service.settings.server)
+        super().__init__(service, socket)
         self._service = service
         self._actor = actor
         self.spawn(self._read())
@@ -113,7 +114,8 @@ class CallViewer(Viewer):
         except CopilotError as error:
             await self.send(error_message(error, closing=False))
             return
-        await live.deliver(event)
+        if await self.has_room(event):
+            await live.deliver(event)
 
 
 class FloorViewer(Viewer):

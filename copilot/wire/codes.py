@@ -81,12 +81,14 @@ _ERRORS = (
     ErrorCode("call.superseded", 4409, "A newer connection took over.", "Nothing: the newer one goes on."),
     ErrorCode("resume.expired", 4410, "The call is over.", "Start a new call with the same `external_id`."),
     ErrorCode("viewer.slow", 4413, "Events were read too slowly.", "Reconnect with the last `seq`."),
-    ErrorCode("rate.exceeded", 4429, "Too many connections or messages.", "Wait as long as the message says."),
+    ErrorCode("rate.exceeded", None, "Too many commands; this one was not taken.", "Wait as long as the hint says."),
     ErrorCode("playbook.invalid", 1011, "The playbook of that name is wrong.", "The operator has to mend it."),
     ErrorCode("playbook.syntax", 1011, "The playbook of that name is not YAML.", "The operator has to mend it."),
     ErrorCode("storage.unwritable", 1011, "The call cannot be recorded.", "The operator has to look at the disk."),
     ErrorCode("storage.unavailable", 4503, "The database is away.", "Try again soon, or use another node."),
-    ErrorCode("server.capacity", 4503, "No room for another call.", "Wait, or use another node."),
+    ErrorCode(
+        "server.capacity", 4503, "No room for another call.", "Wait as told (`Retry-After`), or use another node."
+    ),
     ErrorCode("storage.full", 4503, "The disk is nearly full; calls that are on go on.", "Use another node."),
     ErrorCode("server.draining", 1001, "The node is going down.", "Reconnect and resume."),
     ErrorCode("server.error", 1011, "A fault in the server.", "Reconnect and resume; report it with the call id."),

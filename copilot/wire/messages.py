@@ -447,7 +447,12 @@ class DtmfHeard(CallMessage, frozen=True, kw_only=True, tag="dtmf.heard"):
 
 
 class ServiceDegradedMessage(CallMessage, frozen=True, kw_only=True, tag="service.degraded"):
-    """Part of the service is impaired."""
+    """Part of the service is impaired.
+
+    With ``reason: overload`` the ``stage`` names what this call does without until recognition keeps up again:
+    ``interims_slow``, ``interims_off``, ``recogniser_small``, ``semantic_off``, ``record_only``. Words said while
+    ``record_only`` holds are kept as audio and are recognised by nobody later.
+    """
 
     stage: str
     reason: str
@@ -550,6 +555,7 @@ class FloorCall(Value, frozen=True, kw_only=True):
     degraded: bool
     paused: bool
     updated_at: str
+    impaired: tuple[str, ...] = ()
 
 
 class FloorSnapshot(Message, frozen=True, kw_only=True, tag="floor.snapshot"):

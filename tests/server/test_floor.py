@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from copilot.events import AudioMissed, HungUp, Paused, Resumed, ServiceDegraded, TextReceived
+from copilot.events import LOAD_STAGES, AudioMissed, HungUp, Paused, Resumed, ServiceDegraded, TextReceived
 from copilot.server.floor import Floor
 from copilot.wire import messages as wire
 from tests.call.rig import info, run
@@ -64,3 +64,17 @@ def test_messages_of_calls_it_never_saw_open_are_ignored():
     floor.observe(messages[0])
     floor.forget("call_1")
     assert floor.snapshot().calls == ()
+
+
+def test_what_every_call_does_without_is_shown_but_alerts_nobody():
+    floor = Floor()
+    told = [(1 + at, ServiceDegraded(stage=stage, reason="overload", lag_ms=9)) for at, stage in enumerate(LOAD_STAGES)]
+    back = (9, ServiceDegraded(stage="record_only", reason="overload", restored=True))
+    updates = fold([*told, back, (10, HungUp())], floor)
+    lines = [update.call for update in updates if isinstance(update, wire.FloorUpdated)]
+    assert LOAD_STAGES in {line.impaired for line in lines}
+    assert lines[-1].impaired == LOAD_STAGES[:4]
+    assert [update.code for update in updates if isinstance(update, wire.FloorAlert)] == ["service.record_only"]
+    pressed = {line.impaired: line.reasons for line in lines}
+    assert "service:record_only" in pressed[LOAD_STAGES]
+    assert not [reason for reason in pressed[LOAD_STAGES[:4]] if reason.startswith("service:")]

@@ -493,6 +493,8 @@ export interface FloorCall {
   attention: number;
   lag_ms: number;
   degraded: boolean;
+  /** Stages of `service.degraded` that hold, the worst last. */
+  impaired?: string[];
   paused: boolean;
   updated_at: string;
 }

@@ -37,6 +37,8 @@ export interface ServiceStatus {
   version: string;
   calls: number;
   max_calls: number;
+  /** What calls do without for now, see `service.degraded`. */
+  overload?: string[];
   draining: boolean;
 }
 

@@ -277,6 +277,13 @@ export const en = {
     budget_rate: "enough cards this minute",
     budget_visible: "enough cards on screen",
   },
+  overload: {
+    interims_slow: "Busy: text comes in slower",
+    interims_off: "Busy: text comes sentence by sentence",
+    recogniser_small: "Busy: recognition takes shortcuts",
+    semantic_off: "Busy: only cues by wording",
+    record_only: "Recording only: nobody writes down what is said now",
+  },
   service: { recognition: "Recognition", asr: "Recognition", embedding: "Understanding", storage: "Storage", overload: "The server is overloaded", roles: "The speakers may be the wrong way round", identical_channels: "Both channels carry the same sound" },
   known: {
     opening: "Opening",

@@ -274,6 +274,13 @@ export const zh: Messages = {
     budget_rate: "本分钟已足够",
     budget_visible: "屏幕已满",
   },
+  overload: {
+    interims_slow: "繁忙：文字出现得较慢",
+    interims_off: "繁忙：文字按整句出现",
+    recogniser_small: "繁忙：识别已简化",
+    semantic_off: "繁忙：只按用词提示",
+    record_only: "仅录音：此刻所说的话不会转成文字",
+  },
   service: { recognition: "识别", asr: "识别", embedding: "语义理解", storage: "存储", overload: "服务器过载", roles: "说话人可能弄反了", identical_channels: "两个声道声音相同" },
   known: {
     opening: "开场白",
