@@ -36,6 +36,8 @@ SAMPLE_RATE_HZ = 16_000
 WINDOW_SAMPLES = 512
 """Samples in one voice-activity window (32 ms at 16 kHz)."""
 WINDOW_MS = 32
+REVISION_GAP_MS = 200
+"""Silence between the stretches of speech that a revision reads together."""
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True):
@@ -248,21 +250,26 @@ CallEvent = (
 class DecodeJob(Frozen, frozen=True, kw_only=True):
     """Ask a recogniser for the words of one stretch of one channel.
 
-    ``kind``: ``interim`` (may be dropped when stale), ``speculative`` (becomes the final if silence lasts) or
-    ``final`` (must be answered). ``due`` is the wall time by which the answer is wanted. ``prompt`` is the text the
-    same speaker said just before; ``hotwords`` come from the playbook.
+    ``kind``: ``interim`` (may be dropped when stale), ``speculative`` (becomes the final if silence lasts), ``final``
+    (must be answered) or ``revision`` (a second, careful reading of finals already told; may be dropped). ``due`` is
+    the wall time by which the answer is wanted. ``prompt`` is the text the same speaker said just before;
+    ``hotwords`` come from the playbook.
+
+    A revision's audio is that of its ``spans`` (media ms), laid end to end with ``REVISION_GAP_MS`` of silence in
+    between; the words of its answer count from ``start_ms`` in that audio. It belongs to no one utterance.
     """
 
     job_id: int
     channel: int
     utterance_id: str
-    kind: Literal["interim", "speculative", "final"]
+    kind: Literal["interim", "speculative", "final", "revision"]
     start_ms: int
     end_ms: int
     due: float
     language: Language = "auto"
     prompt: str = ""
     hotwords: str = ""
+    spans: tuple[tuple[int, int], ...] = ()
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True, tag_field="effect"):

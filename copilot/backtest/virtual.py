@@ -34,7 +34,7 @@ from copilot.events import (
     Ticked,
 )
 
-URGENCY = {"final": 0, "speculative": 1, "interim": 2}
+URGENCY = {"final": 0, "speculative": 1, "interim": 2, "revision": 3}
 
 
 class Scorer(Protocol):
@@ -73,6 +73,7 @@ class VirtualRun:
         self._clock = clock
         self._free = workers
         self._waiting: list[tuple[int, float, int, Decode]] = []
+        self._revision: int | None = None  # the job being read again: one at a time, as in the live pool
         self._agenda: list[tuple[float, int, CallEvent]] = []
         self._order = count()
         self._now = 0.0
@@ -110,6 +111,8 @@ class VirtualRun:
                 _, _, event = heapq.heappop(self._agenda)
                 if isinstance(event, Decoded):
                     self._free += 1
+                    if event.job_id == self._revision:
+                        self._revision = None
                 yield from self._take(event)
                 self._start()
 
@@ -152,6 +155,10 @@ class VirtualRun:
     def _start(self) -> None:
         """Free recognisers take the most urgent jobs; the answer comes after the measured duration."""
         while self._free and self._waiting:
+            if self._waiting[0][3].job.kind == "revision":
+                if self._revision is not None:
+                    return
+                self._revision = self._waiting[0][3].job.job_id
             effect = heapq.heappop(self._waiting)[3]
             self._free -= 1
             samples = self.call.samples(effect)

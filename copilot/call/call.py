@@ -17,6 +17,8 @@ from copilot.call.load import Load
 from copilot.call.outbox import Outbox
 from copilot.call.quality import Quality
 from copilot.call.render import Renderer
+from copilot.call.revising import Revising
+from copilot.call.revisions import Revisions
 from copilot.call.thinking import Thinking, Thought
 from copilot.config import SpeechSettings
 from copilot.cues.engine import CardChange
@@ -104,6 +106,15 @@ class Call:
             prompt=setup.plan.prompt,
             hotwords=", ".join(setup.plan.hotwords),
         )
+        self._revising = Revising(
+            self._hearing.timeline,
+            len(self._channels),
+            setup.speech,
+            next_job_id=self._hearing.next_job_id,
+            prompt=setup.plan.prompt,
+            hotwords=", ".join(setup.plan.hotwords),
+        )
+        self._revisions = Revisions()
         self._now = 0.0
         self._card_numbers = count(1)
         self._thinking = self._new_thinking()
@@ -116,6 +127,7 @@ class Call:
         self._hung_up: HungUp | None = None
         self._hang_up_due = 0.0
         self._flushed = False
+        self._settled = False
         self._finished = False
         self._effects: list[CallEffect] = []
         self._counts = {"utterances": 0, "raised": 0, "suppressed": 0}
@@ -132,6 +144,7 @@ class Call:
         self._outbox.pos_ms = self.position_ms
         self._handlers[type(event)](event)
         self._follow_media()
+        self._effects += self._revising.ask(self._now)
         if self._hung_up:
             self._wind_down(self._hung_up)
         return self._drain()
@@ -142,7 +155,7 @@ class Call:
 
     def next_deadline(self) -> float | None:
         """Wall time (seconds since the call began) by which ``tick`` wants to be called, if nothing else happens."""
-        dues = [self._hearing.next_deadline(), self._thinking.next_deadline()]
+        dues = [self._hearing.next_deadline(), self._thinking.next_deadline(), self._revising.next_deadline()]
         if self.info.kind == "chat":  # no audio moves its media time: metrics and deadlines need a tick of their own
             due_ms = self._thinking.next_deadline_ms()
             measure_ms = self._measured_ms + self._setup.metrics_interval_ms
@@ -199,6 +212,8 @@ class Call:
 
     def samples(self, effect: Decode) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Samples a ``Decode`` effect asks about."""
+        if effect.job.kind == "revision":
+            return self._revising.samples(effect.job)
         return self._hearing.timeline.samples(effect.job.channel, effect.job.start_ms, effect.job.end_ms)
 
     # --- audio and words ------------------------------------------------------------------------------------
@@ -227,7 +242,13 @@ class Call:
         self._found(self._hearing.scored(event, self._now))
 
     def _decoded(self, event: Decoded) -> None:
-        self._found(self._hearing.decoded(event, self._now))
+        if not self._revising.is_mine(event.job_id):
+            self._found(self._hearing.decoded(event, self._now))
+            return
+        for reading in self._revising.decoded(event):
+            live = self._thinking.transcript.get(reading.heard.utterance_id)
+            if revised := self._revisions.take(reading.heard, live):
+                self._render.revised(revised)
 
     def _found(self, findings: list[Finding]) -> None:
         for finding in findings:
@@ -235,6 +256,7 @@ class Call:
                 self._effects.append(finding)
             elif isinstance(finding, Heard):
                 self._heard(finding)
+                self._revising.told(finding)
             else:
                 self._speech(finding.channel, isinstance(finding, SpeechStarted), finding.at_ms)
 
@@ -290,17 +312,20 @@ class Call:
     def _impaired(self, event: ServiceDegraded) -> None:
         if self._load.told(event, self._settled_ms):
             self._hearing.make(self._load.effort)
+            self._revising.is_on = self._load.effort.speculate
         self._render.service(event)
 
     # --- time -----------------------------------------------------------------------------------------------
 
     def _ticked(self, _: Ticked) -> None:
         self._found(self._hearing.tick(self._now))
+        self._effects += self._revising.tick(self._now)
         self._tell(self._thinking.tick(self._moment()))
 
     def _recovered(self, _: Recovered) -> None:
         """Wall time went on without us: deadlines that passed meanwhile were nobody's fault."""
         self._hearing.wait_anew(self._now)
+        self._revising.wait_anew(self._now)
         self._hang_up_due = self._now + self._setup.speech.final_timeout_s
 
     def _follow_media(self) -> None:
@@ -356,7 +381,9 @@ class Call:
         self._thinking = self._new_thinking()
         thoughts = self._history.relive(self._thinking, self._channels) + self._thinking.tick(self._moment())
         self._thinking.cues.withdraw_all("roles_swapped", self._moment())
-        self._render.rethought(before, self._thinking, thoughts)
+        for thought in thoughts:
+            self._revisions.cited(thought)
+        self._render.rethought(before, self._thinking, thoughts, self._revisions.standing)
 
     # --- the end --------------------------------------------------------------------------------------------
 
@@ -372,7 +399,8 @@ class Call:
     def _wind_down(self, hung_up: HungUp) -> None:
         """After hang-up: the last windows are scored, what is open becomes final, every final is waited for.
 
-        Not for ever: when time is up, what was shown last of an utterance is its final.
+        Not for ever: when time is up, what was shown last of an utterance is its final. Then what has not been read
+        twice is, as far as there is time.
         """
         is_due = self._now >= self._hang_up_due
         if not self._flushed and (is_due or self._unscored == 0):
@@ -380,7 +408,13 @@ class Call:
             self._found(self._hearing.flush(self._now))
         if is_due:
             self._found(self._hearing.give_up())
-        if is_due or (self._flushed and self._hearing.is_idle and not self._embedding):
+        if not self._settled and (is_due or (self._flushed and self._hearing.is_idle and not self._embedding)):
+            self._settled, is_due = True, False
+            self._hang_up_due = self._now + self._setup.speech.revision_wait_s
+            self._revising.finish()
+            self._effects += self._revising.ask(self._now)
+        if self._settled and (is_due or self._revising.is_idle):
+            self._effects += self._revising.give_up()
             self._finish(hung_up)
 
     def _finish(self, hung_up: HungUp) -> None:
@@ -404,6 +438,7 @@ class Call:
 
     def _tell(self, thoughts: list[Thought]) -> None:
         for thought in thoughts:
+            self._revisions.cited(thought)
             if isinstance(thought, Utterance):
                 self._render.utterance(thought, self._lag_ms(thought.end_ms))
             elif isinstance(thought, CardChange):

@@ -54,6 +54,10 @@ class Hearing:
         """Utterance ids are unique in the call, in the order speech began."""
         return f"u{next(self._utterances)}"
 
+    def next_job_id(self) -> int:
+        """Job ids are unique in the call."""
+        return next(self._jobs)
+
     def audio(self, event: AudioReceived | AudioMissed) -> list[Score]:
         """Place audio (or a hole) on the timeline and ask for the scores of the windows it completed."""
         first = self.timeline.windows

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -105,9 +106,23 @@ class Renderer:
             words=utterance.words,
         )
 
+    def revised(self, utterance: Utterance, reason: Literal["second_pass", "roles"] = "second_pass") -> None:
+        """Final words are others now, or another's."""
+        self._outbox.put(
+            wire.TranscriptRevised,
+            utterance_id=utterance.id,
+            speaker=utterance.speaker,
+            start_ms=utterance.start_ms,
+            end_ms=utterance.end_ms,
+            text=utterance.text,
+            reason=reason,
+            confidence=round(utterance.confidence, 3),
+            words=utterance.words,
+        )
+
     def signal(self, signal: Signal) -> None:
         """A detector fired; only what final text says is told."""
-        if not signal.is_final or signal.label.startswith(("cue:", "stage:", "applies:")):
+        if not is_told(signal):
             return
         self._outbox.put(
             wire.SignalHeard,
@@ -185,19 +200,20 @@ class Renderer:
                 outcome=card.outcome,
             )
 
-    def rethought(self, before: Thinking, after: Thinking, thoughts: Sequence[Thought]) -> None:
-        """What is different now that the call was thought through again. Cards of then are not shown."""
+    def rethought(
+        self,
+        before: Thinking,
+        after: Thinking,
+        thoughts: Sequence[Thought],
+        standing: Callable[[Utterance], Utterance],
+    ) -> None:
+        """What is different now that the call was thought through again. Cards of then are not shown.
+
+        ``standing`` gives an utterance as it is to be read now.
+        """
         for utterance in after.transcript.utterances:
             if utterance.is_final:
-                self._outbox.put(
-                    wire.TranscriptRevised,
-                    utterance_id=utterance.id,
-                    speaker=utterance.speaker,
-                    start_ms=utterance.start_ms,
-                    end_ms=utterance.end_ms,
-                    text=utterance.text,
-                    reason="roles",
-                )
+                self.revised(standing(utterance), "roles")
         latest: dict[str, StepChanged] = {}
         for thought in thoughts:
             if isinstance(thought, Signal):
@@ -226,6 +242,11 @@ class Renderer:
             why=card.why,
             ttl_ms=self._ttl_ms[card.cue_id],
         )
+
+
+def is_told(signal: Signal) -> bool:
+    """Whether a signal goes out: only what final text says, and not what is the engine's own business."""
+    return signal.is_final and not signal.label.startswith(("cue:", "stage:", "applies:"))
 
 
 def _source(evidence: Evidence | None) -> dict[str, str]:

@@ -165,16 +165,18 @@ class Whisper:
         ]
 
     def _revise(self, request: AsrRequest) -> Hypothesis:
-        """Read at leisure; see ``second_pass``."""
-        language = request.language
-        if language == "auto":
-            odds = dict(self._whisper.detect_language(request.samples)[2])
-            language = "zh" if odds.get("zh", 0.0) > odds.get("en", 0.0) else "en"
-        prompt = request.prompt
-        if language == "zh" and not any(mark in prompt for mark in MANDARIN_MARKS):
-            prompt += MANDARIN_PROMPT
-        request = msgspec.structs.replace(request, language=language, prompt=prompt)
-        return read_at_leisure(self._whisper, request, simplified if language == "zh" else str)
+        """Half a minute at leisure, see ``second_pass``."""
+        audio = [normalise(request.samples)]
+        encoded = self._encode(audio, FULL_WINDOW_MS)
+        (language,) = self._languages([request], encoded)
+        prompt = self._prompt(self._context(request, language), language)[:-1]  # timestamps keep long text in order
+        cap = _token_cap(len(audio[0]), language)
+
+        def is_loop(result: Any) -> bool:
+            return self._is_loop(_reading(result, language, cap))
+
+        reading = _reading(read_at_leisure(self._model, encoded, prompt, cap, is_loop), language, cap)
+        return self._hypothesis(reading, self._align([request], [reading], audio, encoded)[0])
 
     # --- encoder --------------------------------------------------------------------------------------------
 

@@ -312,7 +312,10 @@ class TranscriptFinal(CallMessage, frozen=True, kw_only=True, tag="transcript.fi
 
 
 class TranscriptRevised(CallMessage, frozen=True, kw_only=True, tag="transcript.revised"):
-    """A better text for an utterance, or (``reason`` ``roles``) another speaker. Empty text removes it."""
+    """A better text for an utterance, or (``reason`` ``roles``) another speaker. Empty text removes it.
+
+    ``words`` and ``confidence`` are those of this text; without them (null) those told before stand.
+    """
 
     utterance_id: str
     speaker: Speaker
@@ -320,6 +323,8 @@ class TranscriptRevised(CallMessage, frozen=True, kw_only=True, tag="transcript.
     end_ms: Count
     text: str
     reason: Literal["second_pass", "roles"]
+    confidence: float | None = None
+    words: tuple[Word, ...] | None = None
 
 
 class CausedBy(Value, frozen=True, kw_only=True):
