@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from .phone import CallRun, call
+from .phone import CallRun, Phone, ring
 from .scrape import Scrape, scrape
 from .server import Running, cpu_s, resident_mb
 from .tape import Tape
@@ -16,6 +16,8 @@ from .tape import Tape
 SAMPLE_S = 1.0
 SCRAPE_EVERY = 5
 """Samples of the process for each reading of its metrics."""
+SHORTEST_S = 1.0
+"""A call cut shorter than this is not made."""
 RETRY_S = 5.0
 """When a refusal does not say when to come again."""
 
@@ -23,8 +25,9 @@ RETRY_S = 5.0
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """``lines`` telephones; each begins its first call ``spread_s / lines`` after the one before.
 
-    With ``seconds`` each of them makes one call after another for so long and cuts the last one; a refused one tries
-    again when it was told to. Without, the tapes are played once each (but no line stays idle), whole.
+    With ``seconds`` each of them makes one call after another for so long, the next as soon as one has hung up, and
+    cuts the last one; a refused one tries again when it was told to. Without, the tapes are played once each (but no
+    line stays idle), whole, and a line waits until the server is done with a call.
     """
 
     lines: int
@@ -86,17 +89,22 @@ async def _line(address: str, tapes: Sequence[Tape], run: FleetRun, line: int) -
     start = run.began + plan.start_s(line)
     until = start + plan.seconds if plan.seconds is not None else float("inf")
     await asyncio.sleep(start - loop.time())
-    turn = 0
-    while loop.time() < until - 1 and (tape := plan.tape(line, turn, tapes)):
-        done = await call(tape, line, address, min(until - loop.time(), tape.duration_s + 1))
-        run.calls.append(done)
-        if done.refusal and plan.seconds is not None:
-            await asyncio.sleep(done.refusal.retry_after_s or RETRY_S)
-        elif done.trouble and not done.call_id:
+    turn, phones = 0, list[Phone]()
+    while loop.time() < until - SHORTEST_S and (tape := plan.tape(line, turn, tapes)):
+        call = CallRun(tape=tape, line=line, asked=loop.time())
+        run.calls.append(call)
+        phone = await ring(call, address, min(until - loop.time(), tape.duration_s + 1))
+        if phone is None:
             break
+        phones.append(phone)
+        await (phone.over if plan.seconds is None else phone.spoken).wait()
+        if call.refusal and plan.seconds is not None:
+            await asyncio.sleep(call.refusal.retry_after_s or RETRY_S)
         else:
             turn += 1
     run.first_idle = min(run.first_idle, loop.time())
+    for phone in phones:
+        await phone.over.wait()
 
 
 async def _watch(server: Running, usage: Usage) -> None:

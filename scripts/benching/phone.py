@@ -22,7 +22,7 @@ from copilot.wire.messages import SUBPROTOCOL
 
 from .tape import EPOCH, Tape
 
-FAREWELL_S = 60.0
+FAREWELL_S = 120.0
 """How long a server may take from the last sample to ``call.ended``."""
 MAX_MESSAGE_BYTES = 4 * 2**20
 
@@ -49,6 +49,8 @@ class CallRun(msgspec.Struct):
     refusal: Refusal | None = None
     trouble: str = ""
     nacks: int = 0
+    hung_up: float = 0.0
+    ended: float = 0.0
     late_s: Any = msgspec.field(default_factory=lambda: array("f"))
     """How late each frame was sent: the trust one can put into the other figures."""
     unsent_bytes: int = 0
@@ -81,11 +83,14 @@ _REPLY = msgspec.json.Decoder(_Reply)
 
 
 class Phone(asyncio.Protocol):
-    """Plays a tape into a call, for at most ``limit_s``. ``over`` is set when nothing more will happen."""
+    """Plays a tape into a call, for at most ``limit_s``.
+
+    ``spoken`` is set when the caller has hung up, ``over`` (and ``spoken``) when nothing more will happen.
+    """
 
     def __init__(self, run: CallRun, address: str, limit_s: float) -> None:
         self.run = run
-        self.over = asyncio.Event()
+        self.spoken, self.over = asyncio.Event(), asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._socket = ClientProtocol(
             parse_uri(f"ws://{address}/v1/stream"),
@@ -153,6 +158,7 @@ class Phone(asyncio.Protocol):
             run.nacks += 1
         elif reply.type != "audio.ack":  # what was lost is told by ``call.ended``
             run.raw.append((now, raw))
+            run.ended = now
 
     def _send(self) -> None:
         """Send every frame that is spoken by now, and come again when the next one is."""
@@ -173,6 +179,8 @@ class Phone(asyncio.Protocol):
         else:
             self._socket.send_text(b'{"type":"call.end"}')
             self._flush()
+            run.hung_up = now
+            self.spoken.set()
             self._timer = self._loop.call_later(FAREWELL_S, self._fail, "call.ended never came")
 
     def _refused(self, now: float, error: Exception) -> None:
@@ -205,6 +213,7 @@ class Phone(asyncio.Protocol):
     def _finish(self) -> None:
         if self._timer:
             self._timer.cancel()
+        self.spoken.set()
         self.over.set()
 
 
@@ -215,15 +224,13 @@ def _code_in(body: bytes) -> str:
         return ""
 
 
-async def call(tape: Tape, line: int, address: str, limit_s: float) -> CallRun:
-    """Play a tape; returns when the server has said its last word or has refused."""
-    loop = asyncio.get_running_loop()
-    run = CallRun(tape=tape, line=line, asked=loop.time())
+async def ring(run: CallRun, address: str, limit_s: float) -> Phone | None:
+    """Begin to play a call's tape. None when there is no connection: ``run`` says why."""
     host, _, port = address.rpartition(":")
+    loop = asyncio.get_running_loop()
     try:
         _, phone = await loop.create_connection(lambda: Phone(run, address, limit_s), host, int(port))
     except OSError as error:
         run.trouble = type(error).__name__
-        return run
-    await phone.over.wait()
-    return run
+        return None
+    return phone

@@ -110,6 +110,7 @@ def lost(call: CallRun, messages: Sequence[Message]) -> Figures:
 def load_figures(run: FleetRun, heard: Sequence[tuple[CallRun, list[Message]]]) -> Figures:
     """The whole run: latency over all calls and while every line was busy, cost, losses, refusals."""
     everything, busy, texts, cards = [], [], [], []
+    endings = [call.ended - call.hung_up for call, _ in heard if call.hung_up]
     total_lost: Counter[str] = Counter()
     unheard: list[tuple[str, int]] = []
     speech_s = 0.0
@@ -124,7 +125,7 @@ def load_figures(run: FleetRun, heard: Sequence[tuple[CallRun, list[Message]]]) 
         triggered = [card for card in of_type(messages, "card.raised") if card["caused_by"]]
         cards += [lag for _, lag in lags.match_cards(triggered, truth.labelled)[1]]
         unheard += [(call.tape.name, index) for index in lags.unheard(truth, messages)]
-    latency = {"final": everything, "busy_final": busy, "first_text": texts, "card": cards}
+    latency = {"final": everything, "busy_final": busy, "first_text": texts, "card": cards, "ending": endings}
     return {
         "lines": run.plan.lines,
         "calls": len(heard),
@@ -146,6 +147,7 @@ def refusals(calls: Iterable[CallRun]) -> Figures:
         "p50_ms": quantile(after_ms, 0.5, 1),
         "p95_ms": quantile(after_ms, 0.95, 1),
         "with_retry_after": sum(refusal.retry_after_s is not None for refusal in refused),
+        "retry_after_s": max((refusal.retry_after_s or 0.0 for refusal in refused), default=None),
         "codes": dict(Counter(f"{refusal.status} {refusal.code}" for refusal in refused)),
     }
 
