@@ -6,6 +6,7 @@
     │   ├── PlaybookError     the playbook's author; carries file, line and path
     │   └── MediaFileError    an unreadable or unsupported recording
     ├── ModelError            a model file is missing, corrupt or cannot be loaded
+    │   └── RecogniserError   a recogniser on another machine does not answer as it should
     ├── StorageError          the disk or the database
     ├── AccessError           who is calling may not do this (HTTP 401 or 403)
     ├── CapacityError         this node takes no further call for now (HTTP 503)
@@ -70,6 +71,10 @@ class MediaFileError(UsageError):
 
 class ModelError(CopilotError):
     """A model file is missing, corrupt, or cannot be loaded."""
+
+
+class RecogniserError(ModelError):
+    """A recogniser that runs elsewhere cannot be reached, refuses, or answers what nobody can read."""
 
 
 class StorageError(CopilotError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,8 @@ from numpy.typing import NDArray
 from copilot.config import Settings
 from copilot.engines.embedder import Embedder
 from copilot.engines.manifest import locate
-from copilot.engines.pool import Pool
+from copilot.engines.pool import AsrModel, Pool
 from copilot.engines.silero import Silero, SileroStream
-from copilot.engines.whisper import Whisper
 
 
 class Encoder:
@@ -33,9 +33,9 @@ class Encoder:
 class Suite:
     """Voice detector, recogniser and sentence encoder."""
 
-    def __init__(self, silero: Silero, whisper: Whisper, encoder: Encoder) -> None:
+    def __init__(self, silero: Silero, asr: AsrModel, encoder: Encoder) -> None:
         self.silero = silero
-        self.whisper = whisper
+        self.asr = asr
         self.encoder = encoder
 
     def scorers(self, channels: int) -> list[SileroStream]:
@@ -46,8 +46,12 @@ class Suite:
 def load_suite(settings: Settings) -> Suite:
     """Load every model. Raises ModelError naming what is missing and how to get it."""
     silero = Silero.load(locate("silero-vad", settings.models) / "silero_vad.onnx")
-    whisper = Whisper.load(locate(settings.recogniser.model, settings.models), settings.recogniser)
-    return Suite(silero, whisper, load_encoder(settings))
+    return Suite(silero, load_recogniser(settings), load_encoder(settings))
+
+
+def load_recogniser(settings: Settings) -> AsrModel:
+    """The configured recogniser. Raises ModelError, or ConfigError for a ``recogniser.url`` that cannot be one."""
+    return BACKENDS[settings.recogniser.backend](settings)
 
 
 def load_encoder(settings: Settings) -> Encoder:
@@ -57,4 +61,36 @@ def load_encoder(settings: Settings) -> Encoder:
 
 def start_pool(suite: Suite, settings: Settings) -> Pool:
     """Recogniser threads for live calls."""
-    return Pool(suite.whisper, settings.recogniser)
+    return Pool(suite.asr, settings.recogniser)
+
+
+def _whisper(settings: Settings) -> AsrModel:
+    from copilot.engines.whisper import Whisper  # noqa: PLC0415  # each backend brings libraries the others do not need
+
+    return Whisper.load(locate(settings.recogniser.model, settings.models), settings.recogniser)
+
+
+def _openai(settings: Settings) -> AsrModel:
+    from copilot.engines.openai_api import OpenAiApi  # noqa: PLC0415
+
+    return OpenAiApi.connect(settings.recogniser)
+
+
+def _funasr(settings: Settings) -> AsrModel:
+    from copilot.engines.funasr import FunAsr  # noqa: PLC0415
+
+    return FunAsr.connect(settings.recogniser)
+
+
+def _ray(settings: Settings) -> AsrModel:
+    from copilot.engines import ray_pool  # noqa: PLC0415
+
+    return ray_pool.connect(settings.recogniser)
+
+
+BACKENDS: Final[dict[str, Callable[[Settings], AsrModel]]] = {
+    "whisper": _whisper,
+    "openai": _openai,
+    "funasr": _funasr,
+    "ray": _ray,
+}

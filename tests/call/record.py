@@ -31,7 +31,7 @@ def main() -> None:
         request = AsrRequest(
             samples=samples, language=job.language, prompt=job.prompt, hotwords=job.hotwords, kind=job.kind
         )
-        return at_media_time(suite.whisper.transcribe([request])[0], job.start_ms)
+        return at_media_time(suite.asr.transcribe([request])[0], job.start_ms)
 
     run = VirtualRun(
         Call(info(call_id="solar"), setup()),
