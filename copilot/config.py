@@ -23,13 +23,19 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class VadSettings(Section, frozen=True, kw_only=True):
-    """Voice-activity detection, names and meaning as in Silero VAD."""
+    """Voice-activity detection, names and meaning as in Silero VAD.
+
+    How much silence ends an utterance depends on its words: ``sure_silence_ms`` after a finished sentence,
+    ``max_silence_ms`` where it must go on (a conjunction, a number being dictated), else ``min_silence_ms``.
+    """
 
     threshold: Probability = 0.35
     neg_threshold: Probability = 0.2
     min_speech_ms: Positive = 160
     min_silence_ms: Positive = 384
-    speculate_after_ms: Positive = 160
+    sure_silence_ms: Positive = 288
+    max_silence_ms: Positive = 704
+    speculate_after_ms: Positive = 128
     speech_pad_ms: Annotated[int, Meta(ge=0)] = 200
     max_speech_ms: Positive = 14_000
 
@@ -43,7 +49,7 @@ class SpeechSettings(Section, frozen=True, kw_only=True):
 
     vad: VadSettings = VadSettings()
     interim_interval_ms: Positive = 600
-    first_interim_ms: Positive = 400
+    first_interim_ms: Positive = 320
     min_voiced_ms: Positive = 250
     context_finals: Annotated[int, Meta(ge=0, le=8)] = 2
     final_timeout_s: float = 10.0

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 Float32 = NDArray[np.float32]
 Kind = Literal["interim", "speculative", "final", "revision"]
 OnDone = Callable[[Decoded], None]
-PRIORITY: Final[dict[Kind, int]] = {"final": 0, "speculative": 1, "interim": 2, "revision": 3}
+PRIORITY: Final[dict[Kind, int]] = {"final": 0, "speculative": 0, "interim": 1, "revision": 2}
 CROWDED_S: Final = 1.0
 """When a live job has waited this long, revisions are shed: nobody waits for them."""
 ALIKE_SAMPLES: Final = 4 * SAMPLE_RATE_HZ
@@ -85,11 +85,12 @@ class _Entry(msgspec.Struct, frozen=True, eq=False):
     samples: Float32
     on_done: OnDone
     queued_at: float
+    due: float
     number: int
 
     @property
-    def rank(self) -> tuple[int, int]:
-        return PRIORITY[self.job.kind], self.number
+    def rank(self) -> tuple[int, float, int]:
+        return PRIORITY[self.job.kind], self.due, self.number
 
 
 class Pool:
@@ -125,13 +126,20 @@ class Pool:
         for worker in self._workers:
             worker.start()
 
-    def submit(self, job: DecodeJob, samples: Float32, on_done: OnDone, owner: str = "") -> None:
-        """Queue a job. An interim takes the place of an older one of the same utterance."""
+    def submit(
+        self, job: DecodeJob, samples: Float32, on_done: OnDone, owner: str = "", due: float | None = None
+    ) -> None:
+        """Queue a job. An interim takes the place of an older one of the same utterance.
+
+        ``due`` on the pool's clock is by when it is wanted, now when nothing is said (``job.due`` counts from the
+        start of a call, which the pool does not know).
+        """
         with self._changed:
             if self._closed:
                 raise LocalProtocolError("pool.closed", "the recogniser pool is closed")
             self._submitted += 1
-            entry = _Entry(owner, job, samples, on_done, self._clock.now(), self._submitted)
+            now = self._clock.now()
+            entry = _Entry(owner, job, samples, on_done, now, now if due is None else due, self._submitted)
             shed = [waiting for waiting in self._queue if _replaces(entry, waiting) or self._gives_way(waiting)]
             self._queue = [waiting for waiting in self._queue if waiting not in shed]
             if self._gives_way(entry) or (job.kind == "interim" and len(self._queue) >= self._settings.queue_limit):
@@ -207,7 +215,9 @@ class Pool:
                 return []
             first = self._queue[0]
             self._revising = self._revising or first.job.kind == "revision"
-            batch = [entry for entry in self._queue if _alike(first, entry)][: self._settings.max_batch]
+            alike = [entry for entry in self._queue if _alike(first, entry)]
+            share = -(-len(alike) // self._settings.workers)  # two jobs and two workers: one each is sooner done
+            batch = alike[: min(share, self._settings.max_batch)]
             self._queue = [entry for entry in self._queue if entry not in batch]
             self._add(running=len(batch))
             return batch

@@ -46,7 +46,7 @@ class Ear(Protocol):
 class Recogniser(Protocol):
     """Takes decode jobs, answers later from any thread."""
 
-    def submit(self, job: DecodeJob, samples: Any, on_done: Callable[[Decoded], None]) -> None: ...
+    def submit(self, job: DecodeJob, samples: Any, on_done: Callable[[Decoded], None], *, due: float) -> None: ...
     def cancel(self, job_id: int) -> object: ...
 
 
@@ -207,7 +207,8 @@ class Driver:
             elif isinstance(effect, Score):
                 self._score(effect)
             elif isinstance(effect, Decode):
-                self._recogniser.submit(effect.job, self.call.samples(effect), self.answer)
+                due = self._origin + effect.job.due
+                self._recogniser.submit(effect.job, self.call.samples(effect), self.answer, due=due)
             elif isinstance(effect, CancelDecode):
                 self._recogniser.cancel(effect.job_id)
             elif isinstance(effect, Embed):

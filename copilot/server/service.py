@@ -51,9 +51,9 @@ class PoolDoor:
         self._pool = pool
         self._call_id = call_id
 
-    def submit(self, job: DecodeJob, samples: Any, on_done: OnDone) -> None:
+    def submit(self, job: DecodeJob, samples: Any, on_done: OnDone, *, due: float) -> None:
         """Queue a job under this call's name."""
-        self._pool.submit(job, samples, on_done, owner=self._call_id)
+        self._pool.submit(job, samples, on_done, owner=self._call_id, due=due)
 
     def cancel(self, job_id: int) -> None:
         """Forget a job of this call."""

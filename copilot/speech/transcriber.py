@@ -24,12 +24,15 @@ from copilot.events import (
 from copilot.speech.commit import Agreement
 from copilot.speech.cut import quietest
 from copilot.speech.effort import Effort
+from copilot.speech.endpoint import patience_ms
 from copilot.speech.finals import Closed, Finals, confidence, settle
 from copilot.speech.guard import clean, objection
 from copilot.speech.language import LanguageVote
 from copilot.speech.vad import Vad, Voice
 
 Finding = Decode | CancelDecode | SpeechStarted | SpeechEnded | Heard
+INTERIMS_PER_LENGTH = 4
+"""The next interim comes after a quarter more has been said, when that is longer than the usual interval."""
 MAX_TRIES = 2
 """A final the engine failed is asked for once more."""
 
@@ -120,11 +123,14 @@ class Transcriber:
         open_ = self._open
         if open_ and event.job_id == open_.interim_job:
             open_.interim_job = 0
-            return self._show(open_, event.hypothesis, open_.interim_ms)
+            return [*self._show(open_, event.hypothesis, open_.interim_ms)]
         if open_ and event.job_id == open_.guess_job:
             open_.guess_job = 0
             open_.guess = event.hypothesis
-            return self._show(open_, event.hypothesis, open_.guess_ms)
+            found = self._show(open_, event.hypothesis, open_.guess_ms)
+            if found:
+                self._vad.patience_ms = patience_ms(found[0].text, self._settings.vad)
+            return [*found]
         return []
 
     def tick(self, now: float) -> list[Finding]:
@@ -230,7 +236,10 @@ class Transcriber:
         if open_ is None or open_.interim_job or self._vad.stopped is not None or self.effort.interims == "off":
             return []
         position_ms = self._window * WINDOW_MS
-        interval_ms = self.effort.interval_ms(self._settings.interim_interval_ms)
+        spoken_ms = position_ms - open_.window * WINDOW_MS
+        # A longer utterance takes longer to read again, and less of it is new.
+        usual_ms = max(self._settings.interim_interval_ms, spoken_ms // INTERIMS_PER_LENGTH)
+        interval_ms = self.effort.interval_ms(usual_ms)
         due_ms = open_.window * WINDOW_MS + self.effort.interval_ms(self._settings.first_interim_ms)
         if open_.interim_ms:
             due_ms = max(due_ms, open_.interim_ms + interval_ms)
@@ -333,7 +342,7 @@ class Transcriber:
     def _tell(self) -> list[Finding]:
         return list(self._finals.pop_ready())
 
-    def _show(self, open_: _Open, hypothesis: Hypothesis | None, end_ms: int) -> list[Finding]:
+    def _show(self, open_: _Open, hypothesis: Hypothesis | None, end_ms: int) -> list[Heard]:
         """An interim, unless there is nothing to believe or nothing new."""
         text = self._believed(hypothesis, self._voiced_ms(open_))
         if not text or hypothesis is None:

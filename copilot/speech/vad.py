@@ -18,14 +18,15 @@ class Voice(Enum):
     RESUMED = "resumed"
     """It was not the end."""
     ENDED = "ended"
-    """Silent for ``min_silence_ms``; the voice stopped at ``stopped``."""
+    """Silent for ``patience_ms``; the voice stopped at ``stopped``."""
 
 
 class Vad:
     """A state machine: feed it every window's score, in order. Positions are window indices.
 
     A window scored at least ``threshold`` is voiced; silence begins with a window below ``neg_threshold`` and ends
-    with a voiced one; what lies between the two changes nothing.
+    with a voiced one; what lies between the two changes nothing. ``patience_ms`` is how long this pause must last to
+    be the end: ``min_silence_ms`` unless somebody who knows the words says otherwise.
     """
 
     def __init__(self, settings: VadSettings) -> None:
@@ -37,7 +38,9 @@ class Vad:
         self.started: int | None = None
         self.stopped: int | None = None
         self.voiced = 0
+        self.patience_ms = self._settings.min_silence_ms
         self._believed = False
+        self._ended = False
         self._paused = False
 
     @property
@@ -58,7 +61,10 @@ class Vad:
         return self._silent(window)
 
     def _is_over(self, window: int) -> bool:
-        return self.stopped is not None and (window - self.stopped) * WINDOW_MS >= self._settings.min_silence_ms
+        """What began has ended, or too little was said to have begun."""
+        if self._believed or self.stopped is None:
+            return False
+        return self._ended or (window - self.stopped) * WINDOW_MS >= self._settings.min_silence_ms
 
     def _listen(self, window: int, score: float) -> Voice | None:
         self.reset()
@@ -75,6 +81,7 @@ class Vad:
             return Voice.STARTED
         if self._paused:
             self._paused = False
+            self.patience_ms = self._settings.min_silence_ms
             return Voice.RESUMED
         return None
 
@@ -82,8 +89,9 @@ class Vad:
         if self.stopped is None or not self._believed:
             return None
         silence_ms = (window + 1 - self.stopped) * WINDOW_MS
-        if silence_ms >= self._settings.min_silence_ms:
+        if silence_ms >= self.patience_ms:
             self._believed = False
+            self._ended = True
             return Voice.ENDED
         if silence_ms >= self._settings.speculate_after_ms and not self._paused:
             self._paused = True

@@ -30,7 +30,14 @@ class Desk:
         self._arrived = threading.Semaphore(0)
 
     def submit(
-        self, job_id: int, kind: str = "final", *, owner: str = "", seconds: float = 1.0, said: str = ""
+        self,
+        job_id: int,
+        kind: str = "final",
+        *,
+        owner: str = "",
+        seconds: float = 1.0,
+        said: str = "",
+        due: float | None = None,
     ) -> None:
         job = DecodeJob(
             job_id=job_id,
@@ -46,7 +53,7 @@ class Desk:
             self.answers[owner, decoded.job_id] = decoded
             self._arrived.release()
 
-        self.pool.submit(job, np.zeros(round(seconds * 16_000), np.float32), done, owner)
+        self.pool.submit(job, np.zeros(round(seconds * 16_000), np.float32), done, owner, due)
 
     def busy(self) -> None:
         """Occupy the only worker with job 0 until ``finish``."""
@@ -75,14 +82,14 @@ def test_words_are_placed_on_the_timeline_of_the_call():
     assert [(word.text, word.start_ms) for word in decoded.hypothesis.words] == [("w0", 10_000), ("w1", 10_500)]
 
 
-def test_finals_go_before_speculations_before_interims():
+def test_what_becomes_final_goes_before_interims_in_the_order_it_is_due():
     desk = Desk()
     desk.busy()
     for job_id, kind in enumerate(["interim", "speculative", "final", "interim", "speculative", "final"], start=1):
         desk.submit(job_id, kind)
     desk.finish(7)
-    assert desk.order == ["final", "final", "final", "speculative", "speculative", "interim", "interim"]
-    assert [job_id for _, job_id in desk.answers] == [0, 3, 6, 2, 5, 1, 4]
+    assert desk.order == ["final", "speculative", "final", "speculative", "final", "interim", "interim"]
+    assert [job_id for _, job_id in desk.answers] == [0, 2, 3, 5, 6, 1, 4]
 
 
 def test_jobs_that_wait_together_share_a_batch_with_their_like():
@@ -201,7 +208,29 @@ def test_every_batch_is_told_with_what_it_waited_for_and_took():
     desk.clock.advance(0.25)
     assert desk.pool.stats().oldest_wait_ms == 750
     desk.finish(4)
-    assert [batch.kinds for batch in desk.told] == [("final",), ("final", "speculative"), ("interim",)]
-    assert desk.told[1].waits_ms == (250, 750)
+    assert [batch.kinds for batch in desk.told] == [("final",), ("speculative", "final"), ("interim",)]
+    assert desk.told[1].waits_ms == (750, 250)
     assert (desk.told[0].decode_ms, desk.told[1].audio_ms) == (750, 3000)
     assert desk.pool.stats().oldest_wait_ms == 0
+
+
+def test_what_is_due_first_goes_first_whoever_asked():
+    desk = Desk()
+    desk.busy()
+    for job_id, due in enumerate([3.0, 1.0, 2.0], start=1):
+        desk.submit(job_id, "speculative", owner=f"call{job_id}", seconds=job_id * 10.0, due=due)
+    desk.finish(4)
+    lengths = [len(batch[0].samples) // 160_000 for batch in desk.model.batches[1:]]
+    assert lengths == [2, 3, 1]
+
+
+def test_a_batch_is_no_more_than_a_workers_share():
+    desk = Desk(RecogniserSettings(workers=2, max_batch=4))
+    desk.model.hold()
+    for job_id in (0, 1):
+        desk.submit(job_id, seconds=20.0)
+        assert desk.model.entered.acquire(timeout=5)
+    for job_id in range(2, 8):
+        desk.submit(job_id)
+    desk.finish(8)
+    assert max(map(len, desk.model.batches[2:])) == 3

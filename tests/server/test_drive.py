@@ -51,7 +51,7 @@ class Threaded:
         self._read = Reader(lines)
         self.cancelled: list[int] = []
 
-    def submit(self, job, samples, on_done) -> None:
+    def submit(self, job, samples, on_done, *, due) -> None:
         answer = Decoded(job_id=job.job_id, hypothesis=self._read(job, samples))
         threading.Thread(target=on_done, args=(answer,)).start()
 
