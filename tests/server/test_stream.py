@@ -7,7 +7,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from copilot.wire.frames import pack_frame
-from tests.server.node import LINE, client, eventually, phone, running, settings
+from tests.server.node import LINE, client, concluded, eventually, phone, running, settings
 
 TALK = [(0.5, None), (1.5, 1), (1.0, None)]
 
@@ -213,8 +213,7 @@ async def test_a_client_that_vanishes_leaves_a_call_that_ends_interrupted(tmp_pa
             await caller.until("transcript.final")
         report = (await eventually(http, f"/v1/calls/{caller.call_id}/report")).json()
         assert report["call"]["end_reason"] == "interrupted"
-        row = (await http.get(f"/v1/calls/{caller.call_id}")).json()
-        assert row["state"] == "interrupted"
+        assert (await concluded(http, caller.call_id))["state"] == "interrupted"
 
 
 async def test_silence_on_the_line_is_idle_and_closes_4408(tmp_path):

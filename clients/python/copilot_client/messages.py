@@ -130,6 +130,7 @@ class FloorCall(Value):
     degraded: bool
     paused: bool
     updated_at: str
+    impaired: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,7 +244,10 @@ class TranscriptFinal(CallEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class TranscriptRevised(CallEvent):
-    """A better text for an utterance, or (`reason` `roles`) another speaker. Empty text removes it."""
+    """A better text for an utterance, or (`reason` `roles`) another speaker. Empty text removes it.
+
+    `words` and `confidence` are those of this text; without them (null) those told before stand.
+    """
 
     type: ClassVar[str] = "transcript.revised"
     utterance_id: str
@@ -252,6 +256,8 @@ class TranscriptRevised(CallEvent):
     end_ms: int
     text: str
     reason: Literal["roles", "second_pass"]
+    confidence: float | None = None
+    words: tuple[Word, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -377,7 +383,12 @@ class DtmfHeard(CallEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceDegradedMessage(CallEvent):
-    """Part of the service is impaired."""
+    """Part of the service is impaired.
+
+    With `reason: overload` the `stage` names what this call does without until recognition keeps up again:
+    `interims_slow`, `interims_off`, `recogniser_small`, `semantic_off`, `record_only`. Words said while
+    `record_only` holds are kept as audio and are recognised by nobody later.
+    """
 
     type: ClassVar[str] = "service.degraded"
     stage: str
