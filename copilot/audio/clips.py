@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from copilot.audio.timeline import to_float32, to_int16
 from copilot.events import REVISION_GAP_MS, SAMPLE_RATE_HZ
 
 Float32 = NDArray[np.float32]
-FULL_SCALE = 32_767
 PER_MS = SAMPLE_RATE_HZ // 1000
 
 
@@ -30,7 +30,7 @@ class Clips:
 
     def keep(self, begin_ms: int, samples: Float32) -> None:
         """Copy what was heard from ``begin_ms`` (media time) on."""
-        self._clips.append((begin_ms, np.round(np.clip(samples, -1, 1) * FULL_SCALE).astype(np.int16)))
+        self._clips.append((begin_ms, to_int16(samples)))
 
     def forget(self, before_ms: int | None) -> None:
         """Let go of what ended before this media time; None: of everything."""
@@ -44,7 +44,7 @@ class Clips:
             start = clip_ms * PER_MS
             low, high = max(first, start), min(last, start + len(samples))
             if low < high:
-                out[low - first : high - first] = samples[low - start : high - start] / np.float32(FULL_SCALE)
+                out[low - first : high - first] = to_float32(samples[low - start : high - start])
         return out
 
     def packed(self, spans: Sequence[tuple[int, int]]) -> Float32:

@@ -14,9 +14,13 @@ from copilot.errors import LocalProtocolError, RemoteProtocolError
 from copilot.events import SAMPLE_RATE_HZ, WINDOW_SAMPLES, Encoding, MediaFormat
 
 Float32 = NDArray[np.float32]
+Int16 = NDArray[np.int16]
 
 SAMPLE_RATES_HZ: Final = (8_000, 16_000, 24_000, 48_000)
 MAX_CHANNELS: Final = 2
+RETAIN_MS: Final = 40_000
+"""The longest utterance and twice the time its words are waited for."""
+FULL_SCALE: Final = 32_768
 SILENCE_BYTE: Final[dict[Encoding, bytes]] = {"pcm_s16le": b"\x00\x00", "mulaw": b"\xff", "alaw": b"\xd5"}
 """One sample of (nearly) nothing in each encoding; its length is the size of a sample."""
 _DECODE: Final[dict[Encoding, Callable[[bytes], NDArray[np.int16]]]] = {
@@ -50,7 +54,7 @@ class Timeline:
     Any chunking of the same bytes yields the same samples. Only the newest ``retain_ms`` can be read back.
     """
 
-    def __init__(self, media: MediaFormat, retain_ms: int = 60_000) -> None:
+    def __init__(self, media: MediaFormat, retain_ms: int = RETAIN_MS) -> None:
         check_media(media.encoding, media.sample_rate_hz, len(media.channels))
         self._media = media
         self._decode = _DECODE[media.encoding]
@@ -80,6 +84,11 @@ class Timeline:
         """Complete windows per channel so far."""
         return self._windows
 
+    @property
+    def size_bytes(self) -> int:
+        """Memory the retained samples take."""
+        return sum(track.size_bytes for track in self._tracks)
+
     def receive(self, payload: bytes) -> int:
         """Take whole interleaved frames that follow what came before; return the new windows per channel."""
         if self._finished:
@@ -89,7 +98,7 @@ class Timeline:
         frames = self._decode(payload).reshape(-1, len(self._tracks))
         self._source_samples += len(frames)
         for channel, track in enumerate(self._tracks):
-            track.extend(np.divide(frames[:, channel], 32_768, dtype=np.float32))
+            track.extend(np.divide(frames[:, channel], FULL_SCALE, dtype=np.float32))
         return self._advance()
 
     def miss(self, samples: int) -> int:
@@ -128,12 +137,12 @@ class Timeline:
 
 
 class _Track:
-    """One channel: a streaming resampler and the newest samples it made."""
+    """One channel: a streaming resampler and the newest samples it made, in 16 bits: a call holds little memory."""
 
     def __init__(self, source_rate_hz: int, retain_ms: int) -> None:
         self._resampler = _resampler(source_rate_hz)
         self._retain = retain_ms * SAMPLE_RATE_HZ // 1000
-        self._buffer: Float32 = np.empty(0, np.float32)
+        self._buffer: Int16 = np.empty(0, np.int16)
         self._first = 0  # absolute index of the oldest sample in the buffer
         self._used = 0
 
@@ -141,6 +150,10 @@ class _Track:
     def end(self) -> int:
         """Samples made since the start of the call."""
         return self._first + self._used
+
+    @property
+    def size_bytes(self) -> int:
+        return self._buffer.nbytes
 
     def extend(self, source: Float32) -> None:
         self._append(self._resampler.resample_chunk(source) if self._resampler else source)
@@ -158,21 +171,31 @@ class _Track:
     def clip(self, start: int, end: int) -> Float32:
         low = max(start - self._first, 0)
         high = min(end - self._first, self._used)
-        return self._buffer[low : max(low, high)].copy()
+        return to_float32(self._buffer[low : max(low, high)])
 
     def _append(self, samples: Float32) -> None:
         if self._used + len(samples) > len(self._buffer):
             self._make_room(len(samples))
-        self._buffer[self._used : self._used + len(samples)] = samples
+        self._buffer[self._used : self._used + len(samples)] = to_int16(samples)
         self._used += len(samples)
 
     def _make_room(self, count: int) -> None:
         """Forget what is older than retained, then grow; a quarter of slack keeps this rare."""
-        kept = self.clip(self.end - self._retain, self.end)
+        kept = self._buffer[max(0, self._used - self._retain) : self._used]
         self._first = self.end - len(kept)
         self._used = len(kept)
-        self._buffer = np.empty((self._used + count) * 5 // 4 + SAMPLE_RATE_HZ, np.float32)
+        self._buffer = np.empty((self._used + count) * 5 // 4 + SAMPLE_RATE_HZ, np.int16)
         self._buffer[: self._used] = kept
+
+
+def to_int16(samples: Float32) -> Int16:
+    """Samples of -1..1 in 16 bits; what is beyond full scale is cut off."""
+    return np.clip(np.round(samples * np.float32(FULL_SCALE)), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+
+
+def to_float32(samples: Int16) -> Float32:
+    """Reverse of ``to_int16``, a copy."""
+    return np.divide(samples, FULL_SCALE, dtype=np.float32)
 
 
 def _resampler(source_rate_hz: int) -> soxr.ResampleStream | None:

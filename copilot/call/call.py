@@ -206,6 +206,11 @@ class Call:
         """Samples per channel at source rate on the timeline so far, holes included."""
         return self._hearing.timeline.source_samples
 
+    @property
+    def audio_bytes(self) -> int:
+        """Memory that holds sound: what was heard lately, and what is to be read again."""
+        return self._hearing.timeline.size_bytes + self._revising.size_bytes
+
     def windows(self, effect: Score) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Samples [count, 512] a ``Score`` effect asks about."""
         return self._hearing.timeline.window_samples(effect.channel, effect.first_window, effect.count)

@@ -20,6 +20,8 @@ from copilot.store.database import Store
 from copilot.store.layout import data_root
 from copilot.store.rows import CallFilter
 from copilot.wire.codec import decode_call_message
+from copilot.wire.messages import TranscriptFinal
+from copilot.wire.standing import as_it_stands
 
 
 @contextmanager
@@ -73,12 +75,15 @@ def show_command(context: click.Context, call_id: str, as_json: bool) -> None:
     with stored(settings_of(context)) as (store, _):
         store.call(call_id)
         bodies = store.events(call_id)
-    screen = Screen(people)
-    for body in bodies:
-        if as_json:
+    if as_json:
+        for body in bodies:
             emit_raw(body)
-        elif message := decode_call_message(body):
-            screen.show(message)
+        return
+    messages = [message for body in bodies if (message := decode_call_message(body))]
+    standing = as_it_stands(messages)
+    screen = Screen(people)
+    for message in messages:
+        screen.show(standing.get(message.utterance_id) if isinstance(message, TranscriptFinal) else message)
 
 
 @calls.command("export")

@@ -7,8 +7,9 @@ from typing import Final
 
 ALIKE: Final = 0.75
 """Share of a quote's letters that must be there still, in their order."""
-LONG_ENOUGH: Final = {False: 16, True: 7}
-"""Letters (with Chinese in it: characters) from which a quote is a sentence, which may be worded a little otherwise."""
+SENTENCE_WORDS: Final = 5
+SENTENCE_CHARACTERS: Final = 7
+"""Words, or Chinese characters, from which a quote is a sentence, which may be worded a little otherwise."""
 
 
 def find_quote(text: str, quote: str) -> tuple[int, int] | None:
@@ -24,15 +25,17 @@ def find_quote(text: str, quote: str) -> tuple[int, int] | None:
     start = there.find(wanted) if wanted else -1
     if start >= 0:
         return places[start], places[start + len(wanted) - 1] + 1
-    about = _about(there, wanted)
-    return about and (places[about[0]], places[about[1] - 1] + 1)
+    about = _about(there, wanted) if _is_sentence(quote) else None
+    return about and _whole_words(text, places[about[0]], places[about[1] - 1] + 1)
+
+
+def _is_sentence(quote: str) -> bool:
+    han = sum("\u3400" <= character <= "\u9fff" for character in quote)
+    return han >= SENTENCE_CHARACTERS or len(quote.split()) >= SENTENCE_WORDS
 
 
 def _about(text: str, wanted: str) -> tuple[int, int] | None:
     """Where most of ``wanted`` stands, in little more room than it takes."""
-    is_chinese = any("\u3400" <= char <= "\u9fff" for char in wanted)
-    if len(wanted) < LONG_ENOUGH[is_chinese]:
-        return None
     matcher = SequenceMatcher(None, text, wanted, autojunk=False)
     blocks = [block for block in matcher.get_matching_blocks() if block.size]
     if not blocks:
@@ -40,6 +43,15 @@ def _about(text: str, wanted: str) -> tuple[int, int] | None:
     start, end = blocks[0].a, blocks[-1].a + blocks[-1].size
     same = sum(block.size for block in blocks)
     return (start, end) if same >= ALIKE * max(len(wanted), end - start) else None
+
+
+def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
+    """A quote does not begin or end inside a word (of an alphabet)."""
+    while start > 0 and text[start - 1].isascii() and text[start - 1].isalnum() and text[start].isalnum():
+        start -= 1
+    while end < len(text) and text[end].isascii() and text[end].isalnum():
+        end += 1
+    return start, end
 
 
 def _fold(text: str) -> str:

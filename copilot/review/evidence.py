@@ -1,8 +1,9 @@
 """Quotes, and the lock that keeps them true.
 
 A detector may have heard the interim text, and a better text may have replaced it since. So no quote enters a report
-as it was heard: it is looked up again in the final text, ignoring case, punctuation and spaces, and what is reported
-is the substring found there. A quote that is no longer there is no evidence.
+as it was heard: it is looked up again in the final text, ignoring case, punctuation and spaces (and, in whole
+sentences, a few letters), and what is reported is the substring found there. A quote that is no longer there is no
+evidence.
 """
 
 from __future__ import annotations
@@ -10,22 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from copilot.events import Evidence, Word
+from copilot.language.quotes import find_quote
 from copilot.review.model import Line, Report
-
-
-def find_quote(text: str, quote: str) -> tuple[int, int] | None:
-    """Where ``quote`` stands in ``text`` (start, end), ignoring case, punctuation and spaces; None if nowhere."""
-    if quote.strip() and (start := text.find(quote.strip())) >= 0:
-        return start, start + len(quote.strip())
-    places = [index for index, char in enumerate(text) if char.isalnum()]
-    wanted = _fold(quote)
-    start = _fold(text).find(wanted) if wanted else -1
-    return (places[start], places[start + len(wanted) - 1] + 1) if start >= 0 else None
-
-
-def _fold(text: str) -> str:
-    """Letters and digits only; one character stays one character, so that places keep their numbers."""
-    return "".join(lower if len(lower := char.lower()) == 1 else char for char in text if char.isalnum())
 
 
 def locate(line: Line, words: Sequence[Word], start: int, end: int) -> tuple[int, int]:

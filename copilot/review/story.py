@@ -166,6 +166,8 @@ class _Reader:
         if not message.text.strip():
             self._lines.pop(message.utterance_id, None)
             return
+        if message.words is not None:
+            self._words[message.utterance_id] = message.words
         base = line or Line(utterance_id=message.utterance_id, speaker=message.speaker, start_ms=0, end_ms=0, text="")
         self._put(
             msgspec.structs.replace(
@@ -174,6 +176,7 @@ class _Reader:
                 start_ms=message.start_ms,
                 end_ms=max(message.start_ms, message.end_ms),
                 text=message.text,
+                confidence=base.confidence if message.confidence is None else message.confidence,
                 is_revised=base.is_revised or message.text != base.text,
             )
         )

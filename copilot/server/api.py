@@ -22,6 +22,7 @@ from copilot.server.service import Service
 from copilot.store.layout import AUDIO_FILE
 from copilot.store.rows import CallFilter, CallRow
 from copilot.wire import messages as wire
+from copilot.wire.standing import as_it_stands
 
 MOST_ROWS = 200
 LANGUAGES: dict[str, Literal["en", "zh"]] = {"en": "en", "zh": "zh"}
@@ -82,15 +83,10 @@ async def get_call(request: Request) -> Response:
 async def get_transcript(request: Request) -> Response:
     """Final utterances in order of time, with later revisions applied."""
     _, row = await _call(request)
-    lines: dict[str, dict[str, Any]] = {}
-    for message in await asyncio.to_thread(stored_messages, service_of(request).store, row.call_id):
-        if isinstance(message, wire.TranscriptFinal):
-            lines[message.utterance_id] = msgspec.to_builtins(message)
-        elif isinstance(message, wire.TranscriptRevised) and message.utterance_id in lines:
-            lines[message.utterance_id] |= {"text": message.text, "speaker": message.speaker}
+    messages = await asyncio.to_thread(stored_messages, service_of(request).store, row.call_id)
+    ordered = sorted(as_it_stands(messages).values(), key=lambda line: (line.start_ms, line.end_ms))
     wanted = ("utterance_id", "speaker", "start_ms", "end_ms", "text", "language", "confidence", "words")
-    ordered = sorted(lines.values(), key=lambda line: (line["start_ms"], line["end_ms"]))
-    return reply({"utterances": [{key: line[key] for key in wanted} for line in ordered if line["text"]]})
+    return reply({"utterances": [{key: getattr(line, key) for key in wanted} for line in ordered]})
 
 
 async def get_cards(request: Request) -> Response:

@@ -13,7 +13,7 @@ from copilot.config import SpeechSettings
 from copilot.events import CancelDecode, Decode, Decoded, DecodeJob, Frozen, Heard, Hypothesis, Language, Word
 from copilot.speech.finals import within
 from copilot.speech.guard import clean, objection
-from copilot.speech.packing import Share, Span, Spoken, packed_ms, share, spans
+from copilot.speech.packing import Share, Span, Spoken, letters, packed_ms, share, spans
 
 FULL_MS: Final = 25_000
 """Speech enough for a reading of its own."""
@@ -25,6 +25,8 @@ WORTH_MS: Final = 12_000
 """... but not one shorter than this."""
 BACKLOG_MS: Final = 60_000
 """Speech that may wait for a reading; the oldest beyond it keeps its live text."""
+KEPT: Final = 0.9
+"""So much of the letters, each weighed by its probability, must be there again."""
 PROMPT_CHARACTERS: Final = 120
 DOUBT: Final = 0.05
 """A reading whose words are on average this much less probable than the live one's is not better."""
@@ -180,7 +182,7 @@ class SecondPass:
     # --- believing ------------------------------------------------------------------------------------------
 
     def _better(self, asked: _Asked, hypothesis: Hypothesis) -> list[Revised]:
-        """The utterances whose second reading is to be believed rather than the first, and is another."""
+        """The utterances whose second reading is to be believed rather than the first."""
         begin_ms = asked.spoken[0].span[0]
         parts = share(asked.spoken, _from_zero(hypothesis, begin_ms))
         self._said = ""
@@ -188,13 +190,13 @@ class SecondPass:
         for spoken, part in zip(asked.spoken, parts, strict=True):
             heard = second_reading(spoken.heard, part, hypothesis, self._settings.min_voiced_ms)
             self._said += f" {(heard or spoken.heard).text}"
-            if heard and heard.text != spoken.heard.text:
+            if heard:
                 found.append(Revised(heard=heard))
         return found
 
 
 def second_reading(live: Heard, part: Share, hypothesis: Hypothesis, min_voiced_ms: int) -> Heard | None:
-    """The utterance as read again, or None when the live text is to stay: never worse than live."""
+    """The utterance as read again, or None when the live text is to stay: it is as good, or the same but for marks."""
     likely = mean_probability(part.words)
     voiced_ms = live.end_ms - live.start_ms
     alone = Hypothesis(
@@ -206,7 +208,7 @@ def second_reading(live: Heard, part: Share, hypothesis: Hypothesis, min_voiced_
     )
     if objection(alone, voiced_ms=voiced_ms, min_voiced_ms=min_voiced_ms):
         return None
-    if likely < (mean_probability(live.words) or live.confidence) - DOUBT:
+    if letters(part.text) == letters(live.text) or _is_doubtful(live, part, likely):
         return None
     text = clean(part.text)
     return msgspec.structs.replace(
@@ -216,6 +218,13 @@ def second_reading(live: Heard, part: Share, hypothesis: Hypothesis, min_voiced_
         confidence=round(likely, 3),
         words=within(part.words, live.start_ms, live.end_ms),
     )
+
+
+def _is_doubtful(live: Heard, part: Share, likely: float) -> bool:
+    """Less probable word by word, or so much shorter that words which were surely said are missing."""
+    before = mean_probability(live.words) or live.confidence
+    is_cut = likely * len(letters(part.text)) < KEPT * before * len(letters(live.text))
+    return likely < before - DOUBT or is_cut
 
 
 def mean_probability(words: Sequence[Word]) -> float:

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from copilot.events import Word
-from copilot.review.evidence import Quotes, find_quote, locate
+from copilot.language.quotes import find_quote
+from copilot.review.evidence import Quotes, locate
 from copilot.review.model import Line
 
 TEXT = "Well, there is ZERO-risk. 保证收益，没有风险！"
