@@ -13,6 +13,7 @@ from typing import Literal
 
 import click
 import msgspec
+import numpy as np
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,7 +23,10 @@ from copilot.cli.models import needed
 from copilot.cli.output import FINDINGS, OK, emit, people
 from copilot.config import Settings
 from copilot.engines.manifest import locate
+from copilot.engines.pool import AsrRequest
+from copilot.engines.suite import load_recogniser
 from copilot.errors import CopilotError, StorageError
+from copilot.events import SAMPLE_RATE_HZ
 from copilot.server.pages import STATIC
 from copilot.store.database import DATABASE_FILE
 from copilot.store.layout import LOCK_FILE, DataFolder, data_root
@@ -71,6 +75,19 @@ def check_models(settings: Settings) -> Iterator[Finding]:
             yield _problem(f"model {name}", error)
         else:
             yield Finding(check=f"model {name}", level="ok", message=str(folder))
+
+
+def check_recogniser(settings: Settings) -> Iterator[Finding]:
+    """A recogniser that runs elsewhere answers; it is asked what half a second of silence says."""
+    backend = settings.recogniser.backend
+    if backend == "whisper":
+        return
+    try:
+        load_recogniser(settings).transcribe([AsrRequest(samples=np.zeros(SAMPLE_RATE_HZ // 2, np.float32))])
+    except CopilotError as error:
+        yield _problem("recogniser", error)
+    else:
+        yield Finding(check="recogniser", level="ok", message=f"{backend} answers")
 
 
 def check_data_folder(settings: Settings) -> Iterator[Finding]:
@@ -219,6 +236,7 @@ def check_microphone(_: Settings) -> Iterator[Finding]:
 
 CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     check_models,
+    check_recogniser,
     check_data_folder,
     check_database,
     check_bus,

@@ -15,9 +15,9 @@ MB = 1 << 20
 
 
 def needed(settings: Settings) -> tuple[str, ...]:
-    """The models this configuration runs: the recogniser it names, and everything else of the manifest."""
+    """The models this configuration runs: the recogniser it names unless that runs elsewhere, and the rest."""
     others = tuple(model.name for model in load_manifest().models if model.kind != "recogniser")
-    return (settings.recogniser.model, *others)
+    return (settings.recogniser.model, *others) if settings.recogniser.backend == "whisper" else others
 
 
 @click.group()

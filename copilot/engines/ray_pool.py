@@ -52,6 +52,7 @@ def _ray_serve(settings: RecogniserSettings) -> ModuleType:
     os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(NEVER_S))
     if is_own(settings):
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # on Linux too: listen on loopback, not on every address
+    if is_own(settings) or settings.api_key:
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # loopback is shared with every user of the machine
     if settings.api_key:
         os.environ["RAY_AUTH_TOKEN"] = settings.api_key

@@ -18,7 +18,7 @@ from ray.serve.handle import DeploymentHandle
 from copilot.clock import SystemClock
 from copilot.config import RecogniserSettings
 from copilot.engines import remote
-from copilot.engines.pool import ALIKE_SAMPLES, AsrRequest
+from copilot.engines.pool import ALIKE_SAMPLES, PRIORITY, AsrRequest
 from copilot.engines.remote import Crew, Deadline
 from copilot.engines.whisper import Whisper
 from copilot.errors import RecogniserError
@@ -45,11 +45,15 @@ class Replica:
         self._numbers = count()
         # No wait: what comes while every worker is busy is the next batch.
         self._together = serve.batch(
-            max_batch_size=settings.max_batch, batch_wait_timeout_s=0.0, max_concurrent_batches=settings.workers
+            max_batch_size=settings.max_batch, batch_wait_timeout_s=0.0, max_concurrent_batches=settings.parallel
         )(self._read_together)
+        self._leisure = asyncio.Lock()
 
     async def transcribe(self, request: AsrRequest) -> Hypothesis:
-        """What was said."""
+        """What was said. Revisions take long and are in no hurry: one after the other, and nobody waits for them."""
+        if request.kind == "revision":
+            async with self._leisure:
+                return (await self._read([request]))[0]
         hypothesis: Hypothesis = await self._together(request)
         return hypothesis
 
@@ -65,21 +69,23 @@ class Replica:
     async def _read_together(self, requests: list[AsrRequest]) -> list[Hypothesis]:
         answers: dict[int, Hypothesis] = {}
         for group in alike(requests):
-            number = next(self._numbers)
-            self._started[number] = self._clock.now()
-            try:
-                read = await asyncio.to_thread(self._model.transcribe, [requests[index] for index in group])
-            finally:
-                del self._started[number]
-            answers |= dict(zip(group, read, strict=True))
+            answers |= zip(group, await self._read([requests[index] for index in group]), strict=True)
         return [answers[index] for index in range(len(requests))]
+
+    async def _read(self, requests: list[AsrRequest]) -> list[Hypothesis]:
+        number = next(self._numbers)
+        self._started[number] = self._clock.now()
+        try:
+            return await asyncio.to_thread(self._model.transcribe, requests)
+        finally:
+            del self._started[number]
 
 
 def alike(requests: Sequence[AsrRequest]) -> list[list[int]]:
-    """Indices of requests that may share a batch: interims apart, and of similar length. Urgent ones first."""
-    groups: dict[tuple[bool, int], list[int]] = {}
+    """Indices of requests that may share a batch: equally urgent and of similar length. Urgent ones first."""
+    groups: dict[tuple[int, int], list[int]] = {}
     for index, request in enumerate(requests):
-        groups.setdefault((request.kind == "interim", len(request.samples) // ALIKE_SAMPLES), []).append(index)
+        groups.setdefault((PRIORITY[request.kind], len(request.samples) // ALIKE_SAMPLES), []).append(index)
     return [groups[key] for key in sorted(groups)]
 
 
@@ -152,7 +158,7 @@ def join(address: str, start: RecogniserSettings | None = None) -> None:
     os.environ["RAY_GCS_SERVER_PORT"] = port
     ray.init(
         address="local",
-        num_cpus=start.replicas_max * start.threads * start.workers,  # a promise among replicas, not a limit
+        num_cpus=start.replicas_max * start.threads * start.parallel,  # a promise among replicas, not a limit
         object_store_memory=OBJECT_STORE_BYTES,
         include_dashboard=False,
         _node_ip_address=host,
@@ -170,7 +176,7 @@ def deploy(folder: Path, settings: RecogniserSettings) -> None:
     serve.start(proxy_location="Disabled")  # it is called through its handle; there is nothing to reach over HTTP
     deployment: Any = serve.deployment(
         name="Recogniser",
-        max_ongoing_requests=2 * settings.max_batch * settings.workers,
+        max_ongoing_requests=2 * settings.max_batch * settings.parallel,
         max_queued_requests=settings.queue_limit,
         autoscaling_config={
             "min_replicas": settings.replicas_min,
@@ -178,7 +184,7 @@ def deploy(folder: Path, settings: RecogniserSettings) -> None:
             "target_ongoing_requests": settings.max_batch,
         },
         ray_actor_options={
-            "num_cpus": settings.threads * settings.workers,
+            "num_cpus": settings.threads * settings.parallel,
             "num_gpus": 0 if settings.device == "cpu" else len(settings.device_index),
         },
         health_check_period_s=HEALTH_PERIOD_S,

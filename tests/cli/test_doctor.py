@@ -7,7 +7,16 @@ from click.testing import CliRunner
 
 from copilot.cli import doctor
 from copilot.cli.main import copilot
-from copilot.config import AccessSettings, BusSettings, ModelSettings, ServerSettings, Settings, StoreSettings, Token
+from copilot.config import (
+    AccessSettings,
+    BusSettings,
+    ModelSettings,
+    RecogniserSettings,
+    ServerSettings,
+    Settings,
+    StoreSettings,
+    Token,
+)
 from copilot.store.database import DATABASE_FILE
 from copilot.store.layout import DataFolder
 from copilot.store.schema import connect, migrate
@@ -38,6 +47,16 @@ def test_missing_models_say_how_to_get_them(tmp_path: Path) -> None:
 @pytest.mark.models
 def test_fetched_models_are_well() -> None:
     assert {finding.level for finding in doctor.check_models(Settings())} == {"ok"}
+
+
+def test_a_recogniser_elsewhere_that_does_not_answer_is_a_problem() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    (finding,) = doctor.check_recogniser(Settings(recogniser=RecogniserSettings(backend="openai", url=url)))
+    assert (finding.level, "asr.unreachable" in finding.message) == ("problem", True)
+    (finding,) = doctor.check_recogniser(Settings(recogniser=RecogniserSettings(backend="openai", url="nowhere")))
+    assert "recogniser.url" in finding.message
+    assert list(doctor.check_recogniser(Settings())) == []
 
 
 def test_a_data_directory_that_does_not_exist_yet_is_well(tmp_path: Path) -> None:

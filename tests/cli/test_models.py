@@ -20,6 +20,8 @@ def test_needs_the_configured_recogniser_and_the_rest() -> None:
     assert needed(Settings()) == ("whisper-base", "silero-vad", "sentence-encoder")
     own = Settings(recogniser=RecogniserSettings(model="/srv/own"))
     assert needed(own) == ("/srv/own", "silero-vad", "sentence-encoder")
+    elsewhere = Settings(recogniser=RecogniserSettings(backend="funasr", url="ws://asr:10095"))
+    assert needed(elsewhere) == ("silero-vad", "sentence-encoder")
 
 
 def test_lists_what_is_missing(tmp_path: Path) -> None:

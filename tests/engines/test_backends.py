@@ -223,6 +223,17 @@ def test_the_pool_survives_the_death_of_a_replica(ray_pool, whisper):
     assert victim not in ray_pool.replicas()
 
 
+@pytest.mark.ray
+@pytest.mark.filterwarnings("ignore")
+def test_a_replica_reads_together_what_is_alike(ray_pool):
+    from copilot.engines.ray_serve import alike  # Ray reads its environment when it is imported: after the fixture
+
+    kinds = [("interim", 1), ("final", 12), ("speculative", 2), ("interim", 3), ("final", 1)]
+    requests = [AsrRequest(samples=np.zeros(16_000 * seconds, np.float32), kind=kind) for kind, seconds in kinds]
+    assert alike(requests) == [[2, 4], [1], [0, 3]]
+    assert alike([]) == []
+
+
 # --- OpenAI's protocol ----------------------------------------------------------------------------------------
 
 
