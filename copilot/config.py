@@ -16,6 +16,8 @@ from copilot.errors import ConfigError
 Probability = Annotated[float, Meta(ge=0, le=1)]
 Positive = Annotated[int, Meta(ge=1)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
+WORKERS_PER_GPU = 2
+"""One prepares its batch while the other's is computed."""
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,6 +68,7 @@ class RecogniserSettings(Section, frozen=True, kw_only=True):
     ``api_key`` goes to that server as a bearer token. An answer that takes longer than ``timeout_s`` is an error;
     at most ``connections`` requests are open at once. ``device_index`` lists the GPUs of one process; the pool keeps
     between ``replicas_min`` and ``replicas_max`` processes. ``docs/how-to/recognisers.md`` has examples.
+    ``workers`` decode at the same time, each on ``threads`` cores; 0 is one per core, or two per GPU.
     """
 
     backend: Literal["whisper", "openai", "funasr", "ray"] = "whisper"
@@ -80,11 +83,18 @@ class RecogniserSettings(Section, frozen=True, kw_only=True):
     device_index: tuple[int, ...] = (0,)
     compute_type: str = "int8"
     threads: Positive = 1
-    workers: Positive = 2
+    workers: Annotated[int, Meta(ge=0)] = 0
     max_batch: Positive = 4
     window_floor_ms: Positive = 8_000
     interim_window_floor_ms: Positive = 5_000
     queue_limit: Positive = 256
+
+    @property
+    def parallel(self) -> int:
+        """How many batches are decoded at once. By default one per core: a decode gains little from a second one."""
+        if self.workers:
+            return self.workers
+        return WORKERS_PER_GPU * len(self.device_index) if self.device == "cuda" else _cores()
 
 
 class LoadSettings(Section, frozen=True, kw_only=True):
@@ -185,6 +195,11 @@ class Settings(Section, frozen=True, kw_only=True):
     store: StoreSettings = StoreSettings()
     bus: BusSettings = BusSettings()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+def _cores() -> int:
+    """Processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 PREFIX = "COPILOT_"

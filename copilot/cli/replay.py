@@ -113,7 +113,7 @@ def _play_at_speed(
         transcribe=transcribe,
         encode=suite.encoder.encode_bytes,
         clock=SystemClock(),
-        workers=settings.recogniser.workers,
+        workers=settings.recogniser.parallel,
     )
     return run.play(script)
 

@@ -121,7 +121,7 @@ class Pool:
         self._revising = False
         self._stats = PoolStats()
         self._workers = [
-            threading.Thread(target=self._work, name=f"asr-{index}", daemon=True) for index in range(settings.workers)
+            threading.Thread(target=self._work, name=f"asr-{index}", daemon=True) for index in range(settings.parallel)
         ]
         for worker in self._workers:
             worker.start()
@@ -216,7 +216,7 @@ class Pool:
             first = self._queue[0]
             self._revising = self._revising or first.job.kind == "revision"
             alike = [entry for entry in self._queue if _alike(first, entry)]
-            share = -(-len(alike) // self._settings.workers)  # two jobs and two workers: one each is sooner done
+            share = -(-len(alike) // self._settings.parallel)  # two jobs and two workers: one each is sooner done
             batch = alike[: min(share, self._settings.max_batch)]
             self._queue = [entry for entry in self._queue if entry not in batch]
             self._add(running=len(batch))

@@ -122,7 +122,7 @@ class Whisper:
                 device=settings.device,
                 compute_type=settings.compute_type,
                 cpu_threads=settings.threads,
-                num_workers=settings.workers,
+                num_workers=settings.parallel,
             )
         except Exception as error:  # CTranslate2, the hub and the tokenizer each raise their own
             raise ModelError(

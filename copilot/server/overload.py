@@ -38,9 +38,9 @@ class Overload:
         self._service = service
         self._model = model
         self._ladder = Ladder(settings.load)
-        self._meter = Meter(settings.recogniser.workers)
+        self._meter = Meter(settings.recogniser.parallel)
         self._door = Admission(
-            settings.load, workers=settings.recogniser.workers, limit=settings.server.max_calls or UNMEASURED_CALLS
+            settings.load, workers=settings.recogniser.parallel, limit=settings.server.max_calls or UNMEASURED_CALLS
         )
 
     @property
@@ -63,7 +63,7 @@ class Overload:
         except (CopilotError, RuntimeError, ValueError) as error:
             log.warning("recogniser.unmeasured", error=type(error).__name__, max_calls=self.limit)
             return
-        workers, share = settings.recogniser.workers, settings.load.busy_share
+        workers, share = settings.recogniser.parallel, settings.load.busy_share
         self._door.limit = speed.calls_for(cost, workers=workers, share=share)
         log.info("recogniser.measured", seconds_per_second=round(cost, 3), max_calls=self.limit)
 

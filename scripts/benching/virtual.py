@@ -81,7 +81,7 @@ class Listener:
             transcribe=self._transcribe,
             encode=self._suite.encoder.encode_bytes,
             clock=CpuClock(),
-            workers=self._settings.recogniser.workers,
+            workers=self._settings.recogniser.parallel,
         )
         messages = _timed(list(run.play(AudioScript(recording.frames, 2 * len(channels), recording.sample_rate_hz))))
         costs.audio_s = messages[-1]["pos_ms"] / 1000
