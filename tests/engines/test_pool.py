@@ -234,3 +234,50 @@ def test_a_batch_is_no_more_than_a_workers_share():
         desk.submit(job_id)
     desk.finish(8)
     assert max(map(len, desk.model.batches[2:])) == 3
+
+
+def test_revisions_come_last_and_alone():
+    desk = Desk(msgspec.structs.replace(ONE_WORKER, max_batch=4))
+    desk.busy()
+    for job_id, kind in enumerate(["revision", "interim", "revision", "final"], start=1):
+        desk.submit(job_id, kind)
+    desk.finish(5)
+    assert desk.order == ["final", "final", "interim", "revision", "revision"]
+    assert [len(batch) for batch in desk.model.batches] == [1, 1, 1, 1, 1]
+
+
+def test_one_revision_runs_at_a_time_and_leaves_a_worker_for_what_is_live():
+    desk = Desk(RecogniserSettings(workers=2, max_batch=1))
+    desk.model.hold()
+    desk.submit(1, "revision")
+    desk.submit(2, "revision")
+    assert desk.model.entered.acquire(timeout=5)
+    desk.submit(3, "final")
+    assert desk.model.entered.acquire(timeout=5)
+    assert desk.order == ["revision", "final"]
+    assert desk.pool.stats().queued == 1
+    desk.finish(3)
+    assert desk.order == ["revision", "final", "revision"]
+
+
+def test_revisions_are_shed_when_live_work_has_to_wait():
+    desk = Desk()
+    desk.busy()
+    desk.submit(1, "final")
+    desk.submit(2, "revision")
+    desk.clock.advance(1.5)
+    desk.submit(3, "revision")
+    assert desk.answers["", 2].error == desk.answers["", 3].error == "shed"
+    desk.finish(4)
+    assert desk.order == ["final", "final"]
+    assert desk.pool.stats().shed == 2
+
+
+def test_revisions_do_not_give_way_to_each_other():
+    desk = Desk()
+    desk.busy()
+    desk.submit(1, "revision")
+    desk.clock.advance(60)
+    desk.submit(2, "revision")
+    desk.finish(3)
+    assert desk.order == ["final", "revision", "revision"]
