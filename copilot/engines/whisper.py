@@ -120,6 +120,7 @@ class Whisper:
             model = WhisperModel(
                 str(folder_or_name),
                 device=settings.device,
+                device_index=list(settings.device_index),
                 compute_type=settings.compute_type,
                 cpu_threads=settings.threads,
                 num_workers=settings.parallel,
@@ -191,7 +192,9 @@ class Whisper:
         """Encoder output [requests, window_ms / 20, d_model]."""
         length = window_ms * SAMPLE_RATE_HZ // 1000
         batch = np.stack([self._features(samples, length) for samples in audio])
-        return self._model.encode(ctranslate2.StorageView.from_array(np.ascontiguousarray(batch)), to_cpu=False)
+        # With several GPUs the next step may run on another card than this one.
+        to_cpu = len(self._settings.device_index) > 1
+        return self._model.encode(ctranslate2.StorageView.from_array(np.ascontiguousarray(batch)), to_cpu=to_cpu)
 
     def _read_drafted(
         self, drafter: DraftDecoder, request: AsrRequest, audio: Float32, encoded: Any, language: str

@@ -13,6 +13,7 @@ from copilot.call.call import Call
 from copilot.clock import Clock
 from copilot.errors import CopilotError, StorageError
 from copilot.events import (
+    AudioReceived,
     Began,
     CallEffect,
     CallEvent,
@@ -35,6 +36,8 @@ log = structlog.get_logger(__name__)
 
 MAILBOX = 2_000
 """Events waiting for one call: forty seconds of 20 ms frames. A full mailbox makes the socket wait, nothing is lost."""
+JOINED_MS = 200
+"""The longest stretch of audio that is handled at once."""
 
 
 class Ear(Protocol):
@@ -82,6 +85,7 @@ class Driver:
         self._encode = encode
         self._ledgers = ledgers
         self._mailbox: asyncio.Queue[CallEvent] = asyncio.Queue(MAILBOX)
+        self._held: CallEvent | None = None
         self._arrived: deque[CallEvent] = deque()
         self._is_waking = False
         self._answers: deque[CallEvent] = deque()
@@ -147,7 +151,7 @@ class Driver:
             self._woken.set()
 
     async def _wait(self) -> None:
-        if self._answers or not self._mailbox.empty():
+        if self._answers or self._held or not self._mailbox.empty():
             return
         self._woken.clear()
         due = self.call.next_deadline()
@@ -165,8 +169,29 @@ class Driver:
             self._handle(Ticked())
         while self._answers and not self.call.is_finished:
             self._handle(self._answers.popleft())
-        if not self._mailbox.empty() and not self.call.is_finished:
-            self._handle(self._mailbox.get_nowait())
+        if (self._held or not self._mailbox.empty()) and not self.call.is_finished:
+            self._handle(self._next())
+
+    def _next(self) -> CallEvent:
+        """The next event; audio that waits behind audio goes along, so that a backlog costs less than it did live."""
+        event, self._held = self._held or self._mailbox.get_nowait(), None
+        while isinstance(event, AudioReceived) and not self._mailbox.empty():
+            self._held = self._mailbox.get_nowait()
+            joined = self._joined(event, self._held)
+            if joined is None:
+                break
+            event, self._held = joined, None
+        return event
+
+    def _joined(self, audio: AudioReceived, following: CallEvent) -> AudioReceived | None:
+        """Both as one, when the second continues the first and they are not too long."""
+        media = self.call.info.media
+        end = audio.offset + len(audio.payload) // self.call.block_bytes
+        if not isinstance(following, AudioReceived) or following.offset != end:
+            return None
+        payload = audio.payload + following.payload
+        is_long = len(payload) // self.call.block_bytes * 1000 > JOINED_MS * media.sample_rate_hz
+        return None if is_long else AudioReceived(offset=audio.offset, payload=payload)
 
     def _handle(self, event: CallEvent) -> None:
         self._perform(deque(self._receive(event)))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 
 import numpy as np
@@ -24,11 +25,13 @@ class Ledgers:
         self.entries: list = []
         self.published: list[Publish] = []
         self.full = False
+        self.moved = asyncio.Event()
 
     def record(self, now: float, event: object) -> None:
         if self.full:
             raise StorageError("storage.full", "no room")
         self.entries.append((now, event))
+        self.moved.set()
 
     def publish(self, effect: Publish, pos_ms: int) -> None:
         self.published.append(effect)
@@ -177,3 +180,32 @@ signals: [{id: hi, when: {examples: {like: [hello there]}}}]
     await feed(machine, [(0, line), (0, HungUp())])
     assert [effect.type for effect in ledgers.published][-1] == "call.ended"
     assert "transcript.final" in [effect.type for effect in ledgers.published]
+
+
+async def test_audio_that_waits_is_handled_together_and_says_the_same():
+    def audio(ledgers: Ledgers) -> list[AudioReceived]:
+        return [event for _, event in ledgers.entries if isinstance(event, AudioReceived)]
+
+    script = list(talk([(0.5, None), (2, 1), (1, None)]))
+    alone, together = Ledgers(), Ledgers()
+    slow, quick = driver({1: ["that is too expensive"]}, alone), driver({1: ["that is too expensive"]}, together)
+    running = asyncio.create_task(slow.run())
+    for number, (_, event) in enumerate(script, start=1):
+        await slow.put(event)
+        async with asyncio.timeout(5):
+            while len(audio(alone)) < min(number, len(script) - 1):
+                await alone.moved.wait()
+                alone.moved.clear()
+    await running
+    for _, event in script:
+        await quick.put(event)
+    await quick.run()
+
+    assert len(audio(together)) < len(audio(alone)) / 4
+    assert b"".join(event.payload for event in audio(together)) == b"".join(event.payload for event in audio(alone))
+    assert max(len(event.payload) for event in audio(together)) <= 200 * 16 * 2 * 2
+    said = [
+        [json.loads(bytes(p.message))["text"] for p in of.published if p.type == "transcript.final"]
+        for of in (alone, together)
+    ]
+    assert said[0] == said[1] != []
