@@ -18,8 +18,8 @@ Int16 = NDArray[np.int16]
 
 SAMPLE_RATES_HZ: Final = (8_000, 16_000, 24_000, 48_000)
 MAX_CHANNELS: Final = 2
-RETAIN_MS: Final = 40_000
-"""The longest utterance and twice the time its words are waited for."""
+RETAIN_MS: Final = 30_000
+"""The longest utterance, the time its words are waited for at most, and some."""
 FULL_SCALE: Final = 32_768
 SILENCE_BYTE: Final[dict[Encoding, bytes]] = {"pcm_s16le": b"\x00\x00", "mulaw": b"\xff", "alaw": b"\xd5"}
 """One sample of (nearly) nothing in each encoding; its length is the size of a sample."""
@@ -85,6 +85,11 @@ class Timeline:
         return self._windows
 
     @property
+    def oldest_ms(self) -> int:
+        """Media time from which on samples can be read back."""
+        return -(-self._tracks[0].first * 1000 // SAMPLE_RATE_HZ)
+
+    @property
     def size_bytes(self) -> int:
         """Memory the retained samples take."""
         return sum(track.size_bytes for track in self._tracks)
@@ -143,13 +148,13 @@ class _Track:
         self._resampler = _resampler(source_rate_hz)
         self._retain = retain_ms * SAMPLE_RATE_HZ // 1000
         self._buffer: Int16 = np.empty(0, np.int16)
-        self._first = 0  # absolute index of the oldest sample in the buffer
+        self.first = 0  # absolute index of the oldest sample in the buffer
         self._used = 0
 
     @property
     def end(self) -> int:
         """Samples made since the start of the call."""
-        return self._first + self._used
+        return self.first + self._used
 
     @property
     def size_bytes(self) -> int:
@@ -169,8 +174,8 @@ class _Track:
         return np.concatenate((np.zeros(count - len(kept), np.float32), kept))
 
     def clip(self, start: int, end: int) -> Float32:
-        low = max(start - self._first, 0)
-        high = min(end - self._first, self._used)
+        low = max(start - self.first, 0)
+        high = min(end - self.first, self._used)
         return to_float32(self._buffer[low : max(low, high)])
 
     def _append(self, samples: Float32) -> None:
@@ -180,11 +185,11 @@ class _Track:
         self._used += len(samples)
 
     def _make_room(self, count: int) -> None:
-        """Forget what is older than retained, then grow; a quarter of slack keeps this rare."""
+        """Forget what is older than retained, then grow; an eighth of slack keeps this rare."""
         kept = self._buffer[max(0, self._used - self._retain) : self._used]
-        self._first = self.end - len(kept)
+        self.first = self.end - len(kept)
         self._used = len(kept)
-        self._buffer = np.empty((self._used + count) * 5 // 4 + SAMPLE_RATE_HZ, np.int16)
+        self._buffer = np.empty((self._used + count) * 9 // 8 + SAMPLE_RATE_HZ, np.int16)
         self._buffer[: self._used] = kept
 
 

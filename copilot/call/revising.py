@@ -55,7 +55,8 @@ class Revising:
     def told(self, heard: Heard) -> None:
         """A final was told: its audio is copied before the timeline forgets it."""
         if heard.is_final and (span := self._channels[heard.channel].told(heard)):
-            self._clips[heard.channel].keep(span[0], self._timeline.samples(heard.channel, *span))
+            begin_ms = max(span[0], self._timeline.oldest_ms)
+            self._clips[heard.channel].keep(begin_ms, self._timeline.samples(heard.channel, begin_ms, span[1]))
 
     def ask(self, now: float) -> list[Decode]:
         """What there is enough of."""

@@ -171,3 +171,13 @@ def test_what_cannot_be_heard_is_refused(encoding, rate, channels):
 @pytest.mark.parametrize("media", FORMATS)
 def test_what_can_be_heard_is_not(media):
     check_media(media.encoding, media.sample_rate_hz, len(media.channels))
+
+
+def test_memory_is_bounded_and_what_is_too_old_is_known_to_be():
+    timeline = Timeline(MediaFormat(sample_rate_hz=8_000), retain_ms=2_000)
+    for _ in range(200):
+        timeline.receive(b"\x01\x02" * 2 * 4_000)
+    assert timeline.size_bytes < 2 * 2 * 16_000 * 4
+    assert 96_000 < timeline.oldest_ms <= timeline.position_ms - 1_900
+    oldest = timeline.oldest_ms
+    assert len(timeline.samples(0, oldest, oldest + 500)) == 500 * 16

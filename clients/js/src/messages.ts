@@ -280,6 +280,10 @@ export interface TranscriptRevised extends Sequenced {
   /** Empty text removes the utterance. */
   text: string;
   reason: "second_pass" | "roles";
+  /** Null when what was told before stands. */
+  confidence?: number | null;
+  /** Null when those told before stand. */
+  words?: Word[] | null;
 }
 
 export interface CausedBy {
