@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from copilot.engines.pool import AsrRequest
 from copilot.events import SAMPLE_RATE_HZ, Hypothesis, Word
@@ -48,3 +51,31 @@ class FakeAsr:
             words=() if request.kind == "interim" else words,
             avg_logprob=-0.1,
         )
+
+
+class FakeIntents:
+    """A classifier that knows words: the probability of a label is that of the surest of its words in the text.
+
+    ``words``: for each label, its words with the probability each gives. It remembers what it was asked.
+    """
+
+    def __init__(self, words: Mapping[str, Mapping[str, float]], least: float = 0.5) -> None:
+        self._words = words
+        self._least = least
+        self.asked: list[tuple[str, ...]] = []
+
+    def score(
+        self, texts: Sequence[str], vectors: NDArray[np.float32], language: str, speaker: str
+    ) -> list[dict[str, float]]:
+        assert len(texts) == len(vectors)
+        assert language in {"en", "zh"}
+        assert speaker in {"rep", "customer"}
+        self.asked.append(tuple(texts))
+        return [{label: self._surest(words, text.lower()) for label, words in self._words.items()} for text in texts]
+
+    def thresholds(self, language: str, speaker: str) -> dict[str, float]:
+        return dict.fromkeys(self._words, self._least)
+
+    @staticmethod
+    def _surest(words: Mapping[str, float], text: str) -> float:
+        return max((probability for word, probability in words.items() if word in text), default=0.0)

@@ -94,15 +94,17 @@ def _digit_by_digit(text: str) -> str | None:
 
 def _by_place(text: str) -> str | None:
     total, section, digit = 0, 0, None
+    unit = 1  # what a digit at the very end counts: 三万五 is 35,000, 三百五 is 350, 三百零五 is 305
     for char in text:
         if char in _ZH_DIGITS:
             if digit:
                 return None  # two digits in a row: 三四千
             digit = _ZH_DIGITS[char]
+            unit = unit if digit else 1
         elif char in _ZH_SCALES:
             section += (1 if digit is None else digit) * _ZH_SCALES[char]
-            digit = None
+            digit, unit = None, _ZH_SCALES[char] // 10
         else:
             total = (total + section + (digit or 0)) * _ZH_BIG[char]
-            section, digit = 0, None
-    return str(total + section + (digit or 0))
+            section, digit, unit = 0, None, _ZH_BIG[char] // 10
+    return str(total + section + (digit or 0) * unit)

@@ -9,7 +9,8 @@ from graphlib import CycleError, TopologicalSorter
 import re2
 
 from copilot.errors import PlaybookError
-from copilot.playbook.model import TEXT_LEAVES, Due, Playbook, Step, Trigger
+from copilot.playbook.intents import INTENTS
+from copilot.playbook.model import ENTITIES, MEASURED, TEXT_LEAVES, Due, Entity, Playbook, Step, Trigger
 from copilot.playbook.source import Source
 from copilot.playbook.walk import forms, references, roots, walk
 
@@ -40,6 +41,7 @@ class _Check:
             self._step(step, f"$.steps[{index}]")
         self._scenarios()
         self._cycles()
+        self._never_denied()
 
     def _fail(self, code: str, message: str, path: str, hint: str = "") -> PlaybookError:
         return PlaybookError(
@@ -62,6 +64,12 @@ class _Check:
 
     def _ids(self) -> None:
         playbook = self._playbook
+        for name in playbook.lexicons:
+            if name in ENTITIES:
+                raise self._fail("duplicate_id", f"{name!r} is a kind of entity already", f"$.lexicons.{name}")
+        for index, cue in enumerate(playbook.cues):
+            if playbook.knowledge and cue.id == "knowledge":
+                raise self._fail("duplicate_id", "the documents' own cue is called so", f"$.cues[{index}].id")
         groups: dict[str, Iterable[str]] = {
             "signals": self._signals,
             "stages": self._stages,
@@ -113,6 +121,10 @@ class _Check:
             raise self._fail("invalid", "a phrase needs `any` or `all`", f"{path}.phrase")
         if trigger.regex:
             self._regex(trigger.regex, f"{path}.regex")
+        if trigger.intent:
+            self._known(trigger.intent.label, tuple(INTENTS), "intent", f"{path}.intent.label")
+        if trigger.entity:
+            self._entity(trigger.entity, f"{path}.entity")
         if trigger.metric and (trigger.metric.above is None) == (trigger.metric.below is None):
             raise self._fail("invalid", "a metric needs either `above` or `below`", f"{path}.metric")
         if trigger.context:
@@ -123,6 +135,16 @@ class _Check:
                 )
         if trigger.event:
             self._event(trigger, f"{path}.event")
+
+    def _entity(self, entity: Entity, path: str) -> None:
+        lexicons = self._playbook.lexicons
+        self._known(entity.kind, (*ENTITIES, *lexicons), "kind of entity or lexicon", f"{path}.kind")
+        if (entity.above is not None or entity.below is not None) and entity.kind not in MEASURED:
+            raise self._fail("invalid", f"only {', '.join(MEASURED)} can be `above` or `below`", path)
+        if entity.above is not None and entity.below is not None and entity.above >= entity.below:
+            raise self._fail("invalid", "no number is above and below these", path)
+        for index, word in enumerate(entity.any):
+            self._known(word, lexicons.get(entity.kind, ()), f"{entity.kind} in the lexicons", f"{path}.any[{index}]")
 
     def _event(self, trigger: Trigger, path: str) -> None:
         event = trigger.event
@@ -204,7 +226,7 @@ class _Check:
 
     def _scenarios(self) -> None:
         playbook = self._playbook
-        cues = tuple(cue.id for cue in playbook.cues)
+        cues = tuple(cue.id for cue in playbook.cues) + (("knowledge",) if playbook.knowledge else ())
         for i, scenario in enumerate(playbook.scenarios):
             for j, turn in enumerate(scenario.turns):
                 if (turn.rep is None) == (turn.customer is None):
@@ -230,6 +252,26 @@ class _Check:
         self._acyclic(rules, paths | {signal.id: f"$.signals[{i}]" for i, signal in enumerate(playbook.signals)})
         needs = {step.id: (*step.requires, *_clock_step(step)) for step in playbook.steps}
         self._acyclic(needs, paths)
+
+    def _never_denied(self) -> None:
+        """Silence of a language model means nothing, so nothing may be concluded from it."""
+        rules = {signal.id: signal.when for signal in self._playbook.signals}
+        rules |= {step.id: step.done_when for step in self._playbook.steps if step.id not in rules}
+        asking: set[str] = set()
+        for _ in rules:  # a signal may be made of signals
+            asking |= {
+                name
+                for name, when in rules.items()
+                if any(part.llm or part.signal in asking for _, part in walk(when))
+            }
+        for path, root in roots(self._playbook):
+            for inner_path, part in walk(root, path):
+                denied = walk(part.not_) if part.not_ else ()
+                if any(inner.llm or inner.signal in asking for _, inner in denied):
+                    raise self._fail(
+                        "trigger", "`not` cannot be asked of `llm`: no answer is not a no", f"{inner_path}.not",
+                        "Ask the opposite question.",
+                    )  # fmt: skip
 
     def _acyclic(self, graph: Mapping[str, Sequence[str]], paths: Mapping[str, str]) -> None:
         try:

@@ -6,19 +6,24 @@ steps and cues, and ``sop/`` and ``cues/`` nothing about words: they see labels 
     signal          its id                 step, ``done_when``     the step's id
     stage           ``stage:<id>``         step, ``applies_when``  ``applies:<step id>``
     ``ending``      ``ending``             words inside a cue      ``cue:<cue id>#<n>``
+    ``knowledge``   ``knowledge:asked``
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from graphlib import TopologicalSorter
 
 import msgspec
 
 from copilot.events import Frozen, Speaker
-from copilot.playbook.model import TEXT_LEAVES, Cue, Playbook, Stage, Step, Trigger
+from copilot.playbook.model import TEXT_LEAVES, CardContent, Cue, Knowledge, Playbook, Stage, Step, Trigger
 from copilot.playbook.walk import form, listens, references, rewrite, roots, walk
 
+KNOWLEDGE = "knowledge"
+"""The id of the cue that answers questions from the documents."""
+ASKED, ANSWER = "knowledge:asked", "knowledge:answer"
+"""Labels of a question that may be answered, and of the answer that was found."""
 MAX_HOTWORDS = 40
 """Most words given to the recogniser: a long list makes it hear them everywhere."""
 
@@ -48,20 +53,42 @@ class Plan(Frozen, frozen=True, kw_only=True):
 
 def compile_playbook(playbook: Playbook) -> Plan:
     """Separate what is heard from what follows from it. ``playbook`` has been checked by ``load``."""
+    lexicons = playbook.lexicons
     rules = [Rule(label=rule.id, trigger=rule.when, speaker=rule.speaker) for rule in playbook.signals]
     stages = tuple(_stage(stage, rules) for stage in playbook.stages)
     steps = tuple(_step(step, rules) for step in playbook.steps)
     cues = tuple(_cue(cue, rules) for cue in playbook.cues)
+    if playbook.knowledge and playbook.knowledge.passages:
+        rules.append(_asked(playbook.knowledge))
+        cues = (*cues, knowledge_cue(playbook.knowledge))
     ending = playbook.ending
     if ending:
         rules.append(Rule(label="ending", trigger=ending, speaker=ending.speaker))
         ending = Trigger(signal="ending")
     return Plan(
         playbook=msgspec.structs.replace(playbook, stages=stages, steps=steps, cues=cues, ending=ending),
-        rules=_ordered(rules),
+        rules=tuple(_with_lexicon(rule, lexicons) for rule in _ordered(rules)),
         prompt=playbook.prompt,
         hotwords=_hotwords(playbook),
     )
+
+
+def knowledge_cue(knowledge: Knowledge) -> Cue:
+    """The cue whose cards show what was found in the documents."""
+    return Cue(
+        id=KNOWLEDGE,
+        kind="knowledge",
+        when=Trigger(signal=ANSWER),
+        card=CardContent(headline=KNOWLEDGE),
+        group=KNOWLEDGE,
+        priority=knowledge.priority,
+        ttl_s=knowledge.ttl_s,
+        cooldown_s=knowledge.cooldown_s,
+    )
+
+
+def _asked(knowledge: Knowledge) -> Rule:
+    return Rule(label=ASKED, trigger=knowledge.when, speaker=knowledge.when.speaker or "customer")
 
 
 def _stage(stage: Stage, rules: list[Rule]) -> Stage:
@@ -114,8 +141,23 @@ def _ordered(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     return tuple(by_label[label] for label in TopologicalSorter(graph).static_order())
 
 
+def _with_lexicon(rule: Rule, lexicons: Mapping[str, Sequence[str]]) -> Rule:
+    """The rule with the words of its lexicons in it: a leaf that names a lexicon and no words means all of them."""
+
+    def filled(leaf: Trigger) -> Trigger:
+        entity = leaf.entity
+        if entity is None or entity.any or entity.kind not in lexicons:
+            return leaf
+        words = tuple(lexicons[entity.kind])
+        return msgspec.structs.replace(leaf, entity=msgspec.structs.replace(entity, any=words))
+
+    if not lexicons:
+        return rule
+    return msgspec.structs.replace(rule, trigger=rewrite(rule.trigger, filled))
+
+
 def _hotwords(playbook: Playbook) -> tuple[str, ...]:
-    """The author's words first, then the short phrases of the playbook, the ones most often used first."""
+    """The author's words first, then the names in the lexicons, then short phrases, the most used first."""
     counts: dict[str, int] = {}
     for _, root in roots(playbook):
         for _, trigger in walk(root):
@@ -123,7 +165,8 @@ def _hotwords(playbook: Playbook) -> tuple[str, ...]:
                 if "..." not in phrase and _is_short(phrase):
                     counts[phrase] = counts.get(phrase, 0) + 1
     drawn = sorted(counts, key=lambda phrase: -counts[phrase])
-    return tuple(dict.fromkeys((*playbook.hotwords, *drawn)))[:MAX_HOTWORDS]
+    named = (word for words in playbook.lexicons.values() for word in words)
+    return tuple(dict.fromkeys((*playbook.hotwords, *named, *drawn)))[:MAX_HOTWORDS]
 
 
 def _is_short(phrase: str) -> bool:

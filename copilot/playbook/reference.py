@@ -12,7 +12,9 @@ from copilot.playbook import model
 
 PARTS: tuple[type[msgspec.Struct], ...] = (
     model.Playbook, model.SignalRule, model.Stage, model.Step, model.Due, model.Cue, model.CardContent, model.Expected,
-    model.Attention, model.Trigger, model.Phrase, model.Examples, model.MetricTest, model.EventTest, model.ContextTest,
+    model.Knowledge, model.Passage,
+    model.Attention, model.Trigger, model.Phrase, model.Examples, model.Intent, model.Entity,
+    model.Llm, model.MetricTest, model.EventTest, model.ContextTest,
     model.Seq, model.Count, model.Ordered, model.Absence, model.Scenario, model.Turn, model.Expect,
 )  # fmt: skip
 
@@ -26,6 +28,7 @@ ERRORS = {
     "playbook.trigger": "not exactly one leaf or combinator, or one that cannot be used in this place",
     "playbook.regex": "a pattern that does not run in linear time (RE2: no look-around, no back-references)",
     "playbook.too_large": "more text, nesting or values than a playbook may have",
+    "playbook.knowledge": "documents that are missing, too large, not UTF-8 or outside the playbook's folder",
     "playbook.unreadable": "the file is missing, not readable or not UTF-8",
     "playbook.cycle": "signals or steps that wait for each other",
 }
@@ -73,6 +76,8 @@ def _type(kind: Any) -> str:
             return " or ".join(_type(option) for option in kind.types if not isinstance(option, inspecting.NoneType))
         case inspecting.LiteralType():
             return ", ".join(f"`{value}`" for value in kind.values)
+        case inspecting.DictType():
+            return f"mapping of text to {_type(kind.value_type)}"
         case _:
             return _SIMPLE[type(kind)]
 
@@ -82,7 +87,6 @@ _SIMPLE: dict[type, str] = {
     inspecting.IntType: "whole number",
     inspecting.FloatType: "number",
     inspecting.BoolType: "true or false",
-    inspecting.DictType: "mapping of text to text",
 }
 
 if __name__ == "__main__":

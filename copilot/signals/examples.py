@@ -13,13 +13,14 @@ from copilot.language.normalise import Normal, normalise
 from copilot.playbook.compile import Plan
 from copilot.playbook.model import Examples
 from copilot.playbook.walk import walk
+from copilot.signals.intents import IntentScorer
 from copilot.signals.negation import negations
 
 Vectors = NDArray[np.float32]
 Encode = Callable[[Sequence[str]], Vectors]
 
 MIN_TOKENS = 3
-"""Shorter clauses ("okay then", 好的) mean nothing by themselves."""
+"""Shorter clauses ("okay then", 好的) resemble too much, and mean nothing beside other clauses."""
 MAX_CLAUSES = 7
 """Most clauses of one utterance that are encoded beside the whole."""
 
@@ -34,9 +35,13 @@ class Lines(Frozen, frozen=True, kw_only=True):
 
 
 class Prepared(Frozen, frozen=True, kw_only=True):
-    """The example lines of a plan as vectors; without an encoder there are none, and no example ever matches."""
+    """What calls on one plan share: its example lines as vectors, and the classifier of intents.
+
+    Without an encoder there are no vectors: neither an example nor an intent ever matches.
+    """
 
     lines: dict[tuple[str, ...], Lines] = msgspec.field(default_factory=dict)
+    intents: IntentScorer | None = None
 
 
 class Resemblance(Frozen, frozen=True, kw_only=True):
@@ -48,13 +53,15 @@ class Resemblance(Frozen, frozen=True, kw_only=True):
     line: str
 
 
-def prepare(plan: Plan, encode: Encode | None) -> Prepared:
-    """Encode every example of ``plan``, once for all calls that use it."""
+def prepare(plan: Plan, encode: Encode | None, intents: IntentScorer | None = None) -> Prepared:
+    """Encode every example of ``plan``, once for all calls that use it; ``intents`` answers its ``intent`` leaves."""
     leaves = [
         trigger.examples for rule in plan.rules for _, trigger in walk(rule.trigger) if trigger.examples is not None
     ]
-    if encode is None or not leaves:
+    if encode is None:
         return Prepared()
+    if not leaves:
+        return Prepared(intents=intents)
     texts = list(dict.fromkeys(text for leaf in leaves for text in (*leaf.like, *leaf.unlike)))
     matrix = _unit(encode(texts))
     vectors = dict(zip(texts, matrix, strict=True))
@@ -71,7 +78,8 @@ def prepare(plan: Plan, encode: Encode | None) -> Prepared:
                 negations=tuple(negations(normalise(line)) for line in leaf.like),
             )
             for leaf in leaves
-        }
+        },
+        intents=intents,
     )
 
 
@@ -80,10 +88,13 @@ def key(examples: Examples) -> tuple[str, ...]:
     return (*examples.like, "\0", *examples.unlike)
 
 
-def stretches(normal: Normal) -> tuple[tuple[int, int], ...]:
-    """The offsets of what is compared: the clauses long enough to mean something, and the whole text."""
+def stretches(normal: Normal, shortest: int = MIN_TOKENS) -> tuple[tuple[int, int], ...]:
+    """The offsets of what is compared: the clauses long enough to mean something, and the whole text.
+
+    None at all for a text of fewer than ``shortest`` tokens.
+    """
     tokens = normal.tokens
-    if len(tokens) < MIN_TOKENS:
+    if len(tokens) < shortest:
         return ()
     whole = (tokens[0].start, tokens[-1].end)
     clauses = [

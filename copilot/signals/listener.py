@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import msgspec
 
 from copilot.events import Frozen, Signal, Utterance
-from copilot.playbook.compile import Plan
+from copilot.playbook.compile import ASKED, Plan
 from copilot.signals.evidence import cite
-from copilot.signals.examples import Prepared, Vectors, prepare, stretches
+from copilot.signals.examples import MIN_TOKENS, Prepared, Vectors, prepare, stretches
+from copilot.signals.intents import understand
 from copilot.signals.rules import Detector, Found, Hearable, hearable
 
 REMEMBERED = 64
@@ -18,10 +19,14 @@ REMEMBERED = 64
 
 
 class Hearing(Frozen, frozen=True, kw_only=True):
-    """What an utterance says so far; when ``embed`` is not empty, ``Listener.embedded`` wants those texts' vectors."""
+    """What an utterance says so far; when ``embed`` is not empty, ``Listener.embedded`` wants those texts' vectors.
+
+    ``ask`` are questions about it for a language model; ``Listener.answered`` takes each answer, or none.
+    """
 
     signals: list[Signal]
     embed: tuple[str, ...] = ()
+    ask: tuple[str, ...] = ()
 
 
 class _Memory:
@@ -31,6 +36,7 @@ class _Memory:
         self.fired: set[tuple[str, bool]] = set()
         self.interim: frozenset[str] = frozenset()
         self.waiting: Hearable | None = None
+        self.asked: Hearable | None = None
 
 
 class Listener:
@@ -43,19 +49,27 @@ class Listener:
     def __init__(self, plan: Plan, prepared: Prepared, *, context: Mapping[str, str]) -> None:
         self._language = plan.playbook.language
         self._detectors = [Detector(rule, prepared, context, self._language) for rule in plan.rules]
+        self._intents = prepared.intents
+        self._knows = any(rule.label == ASKED for rule in plan.rules)
         self._memories: OrderedDict[str, _Memory] = OrderedDict()
 
     def hear(self, utterance: Utterance, *, stage: str) -> Hearing:
         """Listen to an utterance as it now stands, interim or final. ``stage`` is where the call is."""
         memory = self._remember(utterance.id)
         heard = hearable(utterance, stage, self._language)
-        wanted = any(detector.wants_vectors(heard) for detector in self._detectors)
-        spans = stretches(heard.normal) if wanted else ()
+        shortest = min((detector.shortest for detector in self._detectors if detector.wants_vectors(heard)), default=0)
+        if self._knows and utterance.is_final and utterance.speaker == "customer":
+            shortest = shortest or MIN_TOKENS  # the documents are searched by meaning
+        spans = stretches(heard.normal, shortest) if shortest else ()
         heard = msgspec.structs.replace(heard, spans=spans)
         memory.waiting = heard if spans else None
         found = self._detect(heard, settled=not spans)
+        ask = self._questions(heard)
+        memory.asked = heard if ask else None
         return Hearing(
-            signals=self._fire(heard, found, memory), embed=tuple(utterance.text[start:end] for start, end in spans)
+            signals=self._fire(heard, found, memory),
+            embed=tuple(utterance.text[start:end] for start, end in spans),
+            ask=ask,
         )
 
     def embedded(self, utterance_id: str, vectors: Vectors) -> list[Signal]:
@@ -65,8 +79,40 @@ class Listener:
             return []
         heard, memory.waiting = memory.waiting, None
         if len(vectors) == len(heard.spans):
-            heard = msgspec.structs.replace(heard, vectors=vectors)
+            heard = self._understood(msgspec.structs.replace(heard, vectors=vectors))
+        if memory.asked:
+            heard = memory.asked = msgspec.structs.replace(heard, answers=memory.asked.answers)
         return self._fire(heard, self._detect(heard, settled=True), memory)
+
+    def answered(self, utterance_id: str, question: str, start: int, end: int) -> list[Signal]:
+        """A language model says yes to ``question``, because of characters ``start``..``end`` of the utterance."""
+        memory = self._memories.get(utterance_id)
+        if memory is None or memory.asked is None:
+            return []
+        found = Found(detector="llm", why=question, start=start, end=end)
+        heard = memory.asked = msgspec.structs.replace(memory.asked, answers={**memory.asked.answers, question: found})
+        return self._fire(heard, self._detect(heard, settled=memory.waiting is None), memory)
+
+    def is_settled(self, utterance_id: str) -> bool:
+        """Whether the vectors of an utterance are no longer waited for."""
+        memory = self._memories.get(utterance_id)
+        return memory is None or memory.waiting is None
+
+    def _questions(self, heard: Hearable) -> tuple[str, ...]:
+        """Every question once; "uh-huh" answers none."""
+        if len(heard.normal.tokens) < MIN_TOKENS:
+            return ()
+        return tuple(dict.fromkeys(text for detector in self._detectors for text in detector.questions(heard)))
+
+    def _understood(self, heard: Hearable) -> Hearable:
+        """With what the classifier makes of it, if any rule that hears this utterance asks."""
+        vectors = heard.vectors
+        asked = any(detector.asks_intents and detector.wants_vectors(heard) for detector in self._detectors)
+        if self._intents is None or vectors is None or not asked:
+            return heard
+        utterance = heard.utterance
+        meaning = understand(self._intents, utterance.text, heard.spans, vectors, heard.language, utterance.speaker)
+        return msgspec.structs.replace(heard, meaning=meaning)
 
     def _remember(self, utterance_id: str) -> _Memory:
         memory = self._memories.setdefault(utterance_id, _Memory())

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from copilot.events import Speaker
-from copilot.language.normalise import Normal
+from copilot.language.normalise import Normal, Token
 
 _DEGREE = (
     "really|very|that|so|too|at|all|a|an|the|any|be|been|being|exactly|actually|even|particularly|quite|have|having"
@@ -116,3 +116,54 @@ def negations(normal: Normal) -> int:
     han = "".join(normal.words)
     en = len(re.findall(r"\b(?:not|never|no|without|nobody|hardly)\b", _EN_IDIOM.sub("#", words)))
     return en + len(re.findall("[不没别无未甭]", _ZH_IDIOM.sub("#", han)))
+
+
+_EN_LEAD = r"^(?:(?:well|but|and|no|so|oh|look|listen|honestly|actually|i mean|to be fair|please|yes|okay) )*"
+_EN_DENIED = re.compile(
+    _EN_LEAD + r"(?:i am not (?:really |exactly |even )?(?:saying|suggesting|claiming|accusing|implying|complaining)"
+    r"|it is not (?:so much )?(?:that|because) (?:it|i|we|you|the|they|my|our|your|this|he|she)\b"
+    r"|not that (?:it|i|we|you|they|the|my|our)\b|i (?:never|did not) (?:say|said|mean to say)\b"
+    r"|(?:i am|we are) not (?:too |that |really |particularly )?(?:busy|worried|bothered|fussed)(?: \w+)?$)"
+)
+_EN_REPORTED = re.compile(
+    r"\b(?:neighbou?r|friend|mate|cousin|uncle|aunt|colleague|co worker|coworker|brother in law|sister in law"
+    r"|bloke next door|lady next door|guy at work|lad at work)s? (?:\w+ ){0,2}?"
+    r"(?:said|says|reckons|reckoned|thought|thinks|felt|told me) (?!.*\b(?:you|your|i|we|me)\b)"
+)
+_ZH_DENIED = re.compile(
+    "(?:^|我|我们|也|倒|又|这|可|但|并)(?:不是(?:说|嫌|觉得|不|没|因为|怕|怀疑|信不过|担心|想)|没说|没有说|又没说|也没说|没嫌|不嫌)"
+    "|^(?:不|并不|一点都?不|一点也不)(?:贵|忙|麻烦|着急|介意)(?:不(?:贵|忙|麻烦|着急))?(?:的|了|啊|呢|吧)?$"
+)
+_ZH_REPORTED = re.compile(
+    "(?:邻居|朋友|同事|亲戚|表[哥姐弟妹]|堂[哥姐弟妹]|舅舅|叔叔|阿姨|隔壁\\w{0,3}|老[张王李赵刘陈]|对门\\w{0,2})[^我你咱]{0,4}"
+    "(?:说|讲|嫌|觉得|抱怨)[^我你咱]*$"
+)
+_HEADER = re.compile(r"(?:said|says|told me|reckons|说|讲|觉得|抱怨)$")
+"""What ends a clause whose next one is the other person's words."""
+
+
+def is_disowned(normal: Normal, start: int, end: int, speaker: Speaker) -> bool:
+    """Whether what ``start``..``end`` says as a whole is denied by its speaker, or told of somebody else.
+
+    Only what is certain: 我不是不相信你, "it's not that it's expensive", "my neighbour said it's too dear". A stretch
+    of several clauses is disowned when any of them is: the others speak for themselves.
+    """
+    disowned = _disowned_clauses(normal, speaker)
+    return any(token.clause in disowned for token in normal.tokens if token.start < end and token.end > start)
+
+
+def _disowned_clauses(normal: Normal, speaker: Speaker) -> set[int]:
+    clauses: dict[int, list[Token]] = {}
+    for token in normal.tokens:
+        clauses.setdefault(token.clause, []).append(token)
+    disowned: set[int] = set()
+    told = False
+    for clause, tokens in clauses.items():
+        en, zh = " ".join(token.text for token in tokens), "".join(token.text for token in tokens)
+        told = told or _in_quotes(normal.text, tokens[0].start, tokens[-1].end)
+        reported = speaker == "customer" and bool(_EN_REPORTED.search(f"{en} ") or _ZH_REPORTED.search(zh))
+        denied = _EN_DENIED.search(en) or (_ZH_DENIED.search(zh) and not _ZH_RHETORICAL.search(zh))
+        if told or reported or denied:
+            disowned.add(clause)
+        told = reported and bool(_HEADER.search(en))
+    return disowned

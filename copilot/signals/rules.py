@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import re2
 
 from copilot.events import Frozen, Language, Speaker, Utterance
+from copilot.language.entities import entities
 from copilot.language.normalise import Normal, is_chinese, lower, normalise
 from copilot.playbook.compile import Rule
-from copilot.playbook.model import Trigger
+from copilot.playbook.intents import INTENTS
+from copilot.playbook.model import Entity, Intent, Phrase, Trigger
 from copilot.playbook.walk import form, is_met, walk
-from copilot.signals.examples import Prepared, Vectors, key, resemble
-from copilot.signals.negation import is_taken_back
-from copilot.signals.phrases import compiled
+from copilot.signals.examples import MIN_TOKENS, Prepared, Vectors, key, resemble
+from copilot.signals.intents import Meaning, threshold
+from copilot.signals.negation import is_disowned, is_taken_back
+from copilot.signals.phrases import Phrases, compiled
 
 
 class Found(Frozen, frozen=True, kw_only=True):
@@ -28,7 +31,7 @@ class Found(Frozen, frozen=True, kw_only=True):
 
 
 class Hearable(Frozen, frozen=True, kw_only=True):
-    """One utterance as rules see it. ``spans`` and ``vectors`` are there once the encoder has answered."""
+    """One utterance as rules see it. ``spans``, ``vectors`` and ``meaning`` are there once the encoder has answered."""
 
     utterance: Utterance
     normal: Normal
@@ -36,6 +39,9 @@ class Hearable(Frozen, frozen=True, kw_only=True):
     language: Language
     spans: tuple[tuple[int, int], ...] = ()
     vectors: Vectors | None = None
+    meaning: Meaning | None = None
+    answers: Mapping[str, Found] = {}
+    """What a language model has affirmed of it, by question."""
 
 
 class Detector:
@@ -51,17 +57,32 @@ class Detector:
         self._forms = {id(t): form(t) for t in inside}
         self._phrases = {id(t): compiled(t.phrase, t.language or language) for t in inside if t.phrase}
         self._patterns = {id(t): _pattern(t.regex) for t in inside if t.regex}
-        self._meanings = [t for t in inside if t.examples and key(t.examples) in prepared.lines]
+        self._lexicons = {
+            id(t): _lexicon(t.entity, t.language or language) for t in inside if t.entity and t.entity.any
+        }
+        intents = [t for t in inside if t.intent and prepared.intents]
+        self.asks_intents = bool(intents)
+        self._meanings = [*intents, *(t for t in inside if t.examples and key(t.examples) in prepared.lines)]
+        self.shortest = 1 if intents else MIN_TOKENS
+        """Fewest tokens of an utterance that may mean something here: "scam?" does to the classifier."""
+        self._asking = [t for t in inside if t.llm]
         self.hears_interim = any(trigger.interim for trigger in inside)
-        self.denies = any(t.not_ and any(i.examples for _, i in walk(t.not_)) for t in inside) and bool(self._meanings)
+        denied = (inner for t in inside if t.not_ for _, inner in walk(t.not_))
+        self.denies = bool(self._meanings) and any(inner.examples or inner.intent for inner in denied)
         """Whether the absence of a meaning counts, so that nothing is certain before the encoder answers."""
 
     def wants_vectors(self, heard: Hearable) -> bool:
-        """Whether an example in scope could match this utterance."""
+        """Whether an example or an intent in scope could match this utterance."""
         return self._listens_to(heard.utterance.speaker) and any(
             _in_scope(trigger, heard) and (heard.utterance.is_final or self._trigger.interim or trigger.interim)
             for trigger in self._meanings
         )
+
+    def questions(self, heard: Hearable) -> list[str]:
+        """What a language model should be asked about this utterance."""
+        if not heard.utterance.is_final or not self._listens_to(heard.utterance.speaker):
+            return []
+        return [trigger.llm.question for trigger in self._asking if trigger.llm and _in_scope(trigger, heard)]
 
     def detect(self, heard: Hearable, signals: Mapping[str, Found]) -> Found | None:
         """How the utterance fulfils the rule; ``signals`` are the labels it already fulfils."""
@@ -101,7 +122,11 @@ class Detector:
             return self._phrase(trigger, heard)
         if trigger.regex:
             return self._regex(trigger, heard)
-        return self._meaning(trigger, heard)
+        if trigger.llm:
+            return heard.answers.get(trigger.llm.question)
+        if trigger.entity:
+            return self._entity(trigger, trigger.entity, heard)
+        return self._intent(trigger.intent, heard) if trigger.intent else self._meaning(trigger, heard)
 
     def _phrase(self, trigger: Trigger, heard: Hearable) -> Found | None:
         for start, end, phrase in self._phrases[id(trigger)].find(heard.normal):
@@ -120,11 +145,48 @@ class Detector:
     def _meaning(self, trigger: Trigger, heard: Hearable) -> Found | None:
         examples = trigger.examples
         lines = self._lines.get(key(examples)) if examples else None
-        if examples is None or lines is None or heard.vectors is None:
+        if examples is None or lines is None or heard.vectors is None or len(heard.normal.tokens) < MIN_TOKENS:
             return None
         for like in resemble(examples, lines, heard.utterance.text, heard.spans, heard.vectors):
             return Found(detector="examples", why=like.line, score=like.score, start=like.start, end=like.end)
         return None
+
+    def _intent(self, intent: Intent, heard: Hearable) -> Found | None:
+        """The likeliest stretch that is neither denied nor told of others."""
+        meaning, speaker = heard.meaning, heard.utterance.speaker
+        if meaning is None or INTENTS.get(intent.label) != speaker:
+            return None
+        least = threshold(intent, meaning, is_final=heard.utterance.is_final)
+        for score, start, end in meaning.stretches.get(intent.label, ()):
+            if score < least:
+                return None
+            if not is_disowned(heard.normal, start, end, speaker):
+                why = f"intent {intent.label} {score:.2f}"
+                return Found(detector="intent", why=why, score=score, start=start, end=end)
+        return None
+
+    def _entity(self, trigger: Trigger, entity: Entity, heard: Hearable) -> Found | None:
+        lexicon = self._lexicons.get(id(trigger))
+        named = lexicon.find(heard.normal) if lexicon else _measured(entity, heard.normal)
+        for start, end, what in named:
+            if entity.negation == "ignore" or not is_taken_back(heard.normal, start, end, heard.utterance.speaker):
+                return Found(detector="entity", why=f"{entity.kind} {what}".strip(), start=start, end=end)
+        return None
+
+
+def _lexicon(entity: Entity, language: Language) -> Phrases:
+    """Names are heard as they are said; a Chinese one also by its sound, as the recogniser may not know it."""
+    return compiled(Phrase(any=entity.any, match="pinyin"), language)
+
+
+def _measured(entity: Entity, normal: Normal) -> Iterator[tuple[int, int, str]]:
+    """(start, end, value) of what is named of a kind, within the bounds."""
+    for named in entities(normal):
+        low, high, value = entity.above, entity.below, named.value
+        bounded = low is not None or high is not None
+        inside = value is not None and (low is None or value > low) and (high is None or value < high)
+        if named.kind == entity.kind and (inside or not bounded):
+            yield named.start, named.end, f"{value:g}" if value is not None else ""
 
 
 def hearable(utterance: Utterance, stage: str, language: Language) -> Hearable:

@@ -30,9 +30,9 @@ def encode(texts):
     return vectors
 
 
-def listener(rest, language="en", encoder=None, **context):
+def listener(rest, language="en", encoder=None, intents=None, **context):
     made = plan(rest, language)
-    return Listener(made, prepare(made, encoder), context=context)
+    return Listener(made, prepare(made, encoder, intents), context=context)
 
 
 def said(text, id_="u1", speaker="customer", is_final=True):
