@@ -496,6 +496,7 @@ class Call:
         return Thinking(
             self._setup.plan,
             self._setup.prepared,
+            call_id=self.info.call_id,
             context=self.info.context,
             wall=lambda at_ms: self._arrivals.wall(at_ms, self._now),
             next_card_id=lambda: f"c{next(self._card_numbers)}",

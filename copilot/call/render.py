@@ -199,6 +199,8 @@ class Renderer:
                 feedback=card.feedback,
                 outcome=card.outcome,
             )
+        elif change.what == "outcome":
+            self._outbox.put(wire.CardConcluded, card_id=card.id, outcome=card.outcome)
 
     def rethought(
         self,

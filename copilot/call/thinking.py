@@ -32,6 +32,7 @@ class Thinking:
         plan: Plan,
         prepared: Prepared,
         *,
+        call_id: str,
         context: Mapping[str, str],
         wall: Callable[[int], float],
         next_card_id: Callable[[], str],
@@ -41,7 +42,7 @@ class Thinking:
         self.listener = Listener(plan, prepared, context=context)
         self.pace = Pace()
         self.sop = Sop(plan.playbook, context)
-        self.cues = Cues(plan.playbook, context=context, next_card_id=next_card_id)
+        self.cues = Cues(plan.playbook, call_id=call_id, context=context, next_card_id=next_card_id)
         self._first_stage = plan.playbook.stages[0].id
         self._minutes = Minutes()
         self._has_begun = False

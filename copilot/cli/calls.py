@@ -16,9 +16,10 @@ from copilot.cli.output import emit, emit_raw, people
 from copilot.cli.screen import Screen, clock
 from copilot.config import Settings
 from copilot.errors import UsageError
+from copilot.review.uplift import Difference, Rate, Trial, trials, uplifts
 from copilot.store.database import Store
 from copilot.store.layout import data_root
-from copilot.store.rows import CallFilter
+from copilot.store.rows import PAGE_LIMIT, CallFilter, CallRow
 from copilot.wire.codec import decode_call_message
 from copilot.wire.messages import TranscriptFinal
 from copilot.wire.standing import as_it_stands
@@ -101,3 +102,51 @@ def export_command(context: click.Context, call_id: str, target: Path) -> None:
     (target / "events.jsonl").write_bytes(b"".join(body + b"\n" for body in bodies))
     (target / "facts.json").write_bytes(msgspec.json.format(msgspec.json.encode(row)))
     emit({"call_id": call_id, "folder": str(target), "files": sorted(path.name for path in target.iterdir())})
+
+
+@calls.command("uplift")
+@click.option("--playbook", default="", help="Only calls with this playbook.")
+@click.option("--since", default="", help="Only calls started at or after this time (RFC 3339, UTC).")
+@click.option("--until", default="", help="Only calls started before this time.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON line per cue.")
+@click.pass_context
+def uplift_command(context: click.Context, playbook: str, since: str, until: str, as_json: bool) -> None:
+    """What cards changed: calls that showed them against calls that held them out."""
+    found: list[Trial] = []
+    with stored(settings_of(context)) as (store, _):
+        for row in _all_calls(store, CallFilter(state="ended", since=since, until=until)):
+            if playbook in {"", row.playbook_id}:
+                messages = (decode_call_message(body) for body in store.events(row.call_id))
+                found += trials((message for message in messages if message), row.outcome)
+    measured = uplifts(found)
+    if as_json:
+        for each in measured:
+            emit(each)
+        return
+    table = Table("cue", "", "with the card", "without", Column("difference", min_width=24), box=None)
+    for each in measured:
+        table.add_row(each.cue_id, "adhered", *_compared(each.adherence))
+        if each.success.shown.trials or each.success.held_out.trials:
+            table.add_row("", "won", *_compared(each.success))
+    people.print(table)
+    people.print(f"{len(measured)} cues held out; an interval (95 %) that holds 0 says nothing yet")
+
+
+def _all_calls(store: Store, where: CallFilter) -> Iterator[CallRow]:
+    cursor = ""
+    while True:
+        page = store.calls(where, limit=PAGE_LIMIT, cursor=cursor)
+        yield from page.calls
+        cursor = page.next_cursor
+        if not cursor:
+            return
+
+
+def _compared(difference: Difference) -> tuple[str, str, str]:
+    between = f"({difference.low:+.0%} to {difference.high:+.0%})"
+    uplift = "-" if difference.uplift is None else f"{difference.uplift:+.0%} {between}"
+    return _rate(difference.shown), _rate(difference.held_out), uplift
+
+
+def _rate(rate: Rate) -> str:
+    return "-" if rate.value is None else f"{rate.value:.0%} ({rate.hits} of {rate.trials})"

@@ -25,6 +25,7 @@ MINUTE_S = 60.0
 
 Reason = Literal[
     "shadow",
+    "hold_out",
     "duplicate",
     "once",
     "max_shows",
@@ -87,10 +88,15 @@ class Waiting:
 
 
 class Arbiter:
-    """Rules over requests. The caller tells it when a card is gone, when the rep speaks, when the call is paused."""
+    """Rules over requests. The caller tells it when a card is gone, when the rep speaks, when the call is paused.
 
-    def __init__(self, attention: Attention) -> None:
+    Cards of the cues in ``held_out`` are withheld at the moment they would have been shown: so they are comparable
+    with those that are. They use up the limits of their cue, but nothing of the budget.
+    """
+
+    def __init__(self, attention: Attention, held_out: frozenset[str] = frozenset()) -> None:
         self._attention = attention
+        self._held_out = held_out
         self._visible: dict[str, Request] = {}
         self._waiting: list[Waiting] = []
         self._shown_at: deque[float] = deque(maxlen=attention.max_per_min)
@@ -225,6 +231,10 @@ class Arbiter:
     def _show(self, waiting: Waiting, now: float) -> list[Ruling]:
         request = waiting.request
         self._waiting.remove(waiting)
+        self._last_shown[request.cue.id] = now
+        self._shows[request.cue.id] = self._shows.get(request.cue.id, 0) + 1
+        if request.cue.id in self._held_out:
+            return [Withhold(card_id=request.card_id, reason="hold_out")]
         victim = self._victim(request)
         rulings: list[Ruling] = []
         if victim:
@@ -233,6 +243,4 @@ class Arbiter:
             rulings.append(Supersede(card_id=victim.card_id, reason=reason))
         self._visible[request.card_id] = request
         self._shown_at.append(now)
-        self._last_shown[request.cue.id] = now
-        self._shows[request.cue.id] = self._shows.get(request.cue.id, 0) + 1
         return [*rulings, Show(card_id=request.card_id)]

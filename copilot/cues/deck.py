@@ -113,10 +113,13 @@ class Deck:
         entry.expires_at = moment.now + entry.cue.ttl_s
         return self._change(entry, "raised", card=replace(entry.card, raised_ms=moment.pos_ms, ledger=ledger))
 
+    def is_open(self, card_id: str) -> bool:
+        """Whether the card waits for a ruling or is visible."""
+        return card_id in self._open
+
     def suppress(self, card_id: str, reason: str) -> CardChange:
         """The card will never be visible."""
         entry = self._open.pop(card_id)
-        self._tentative.pop(card_id, None)
         return self._change(entry, "suppressed", card=replace(entry.card, state="suppressed", suppressed_reason=reason))
 
     def close(self, card_id: str, end: End, reason: str, moment: Moment) -> CardChange:
@@ -149,17 +152,18 @@ class Deck:
     def confirm(self, signal: Signal) -> list[CardChange]:
         """Final text says it too: cards raised on its interim text quote the final text from now on."""
         drawn = self._drawn_from(signal.evidence.utterance_id, lambda label: label == signal.label)
-        return [self._change(entry, "updated", card=replace(entry.card, trigger=signal.evidence)) for entry in drawn]
+        changes = [self._change(entry, "updated", card=replace(entry.card, trigger=signal.evidence)) for entry in drawn]
+        return [change for change in changes if change.card.state != "suppressed"]
 
     def deny(self, utterance_id: str, labels: frozenset[str]) -> list[Entry]:
         """The utterance is final and says no more than ``labels``: cards from other words lose their quote.
 
-        Answers those of them that are still open.
+        Answers those cards, open or not.
         """
         denied = self._drawn_from(utterance_id, lambda label: label not in labels)
         for entry in denied:
             entry.card = replace(entry.card, trigger=None)
-        return [entry for entry in denied if entry.card.id in self._open]
+        return denied
 
     def conclude(self, card_id: str, outcome: Outcome) -> CardChange:
         """What the rep did about it, known."""

@@ -10,6 +10,7 @@ from copilot.cues.arbiter import Arbiter, Request, Ruling, Show, Supersede
 from copilot.cues.combinators import earliest
 from copilot.cues.deck import Action, CardChange, Deck, Entry
 from copilot.cues.expression import Condition
+from copilot.cues.holdout import held_out
 from copilot.cues.moments import CallMoment, Fact, Match, Moment, Timing
 from copilot.cues.scene import REMEMBERED_UTTERANCES, Scene
 from copilot.events import Outcome, Signal, Speaker, StepChanged, StepState
@@ -19,6 +20,8 @@ __all__ = ["SNOOZE_S", "CardChange", "Cues"]
 
 SNOOZE_S = 30.0
 """How long a snoozed card stays away."""
+WATCHED = ("shadow", "hold_out")
+"""Held back so that reps with and without the card can be compared: their outcome is wanted all the same."""
 SETTLED: tuple[StepState, ...] = ("done", "done_late", "waived")
 
 
@@ -51,13 +54,16 @@ Ask = Callable[[Condition], Match | None]
 class Cues:
     """The cues of one call. Every method answers with what happened to cards, in order.
 
-    ``playbook`` is compiled: no text leaves (LocalProtocolError ``trigger.uncompiled``).
+    ``playbook`` is compiled: no text leaves (LocalProtocolError ``trigger.uncompiled``). ``call_id`` decides which
+    cues are held out.
     """
 
-    def __init__(self, playbook: Playbook, *, context: Mapping[str, str], next_card_id: Callable[[], str]) -> None:
+    def __init__(
+        self, playbook: Playbook, *, call_id: str, context: Mapping[str, str], next_card_id: Callable[[], str]
+    ) -> None:
         self._scene = Scene(first_stage=playbook.stages[0].id, context=context)
         self._watched = tuple(_watch(cue, self._scene) for cue in playbook.cues)
-        self._arbiter = Arbiter(playbook.attention)
+        self._arbiter = Arbiter(playbook.attention, held_out(playbook.cues, call_id))
         self._deck = Deck(next_card_id)
         self._adherence = Adherence()
         self._timings: dict[str, Timing] = {}
@@ -90,7 +96,8 @@ class Cues:
         changes: list[CardChange] = []
         for entry in self._deck.deny(utterance_id, labels):
             self._adherence.forget(entry.card.id)
-            changes.append(self._withdraw(entry, "not_confirmed", moment))
+            if self._deck.is_open(entry.card.id):
+                changes.append(self._withdraw(entry, "not_confirmed", moment))
         changes += self._follow(
             lambda condition: condition.utterance_finished(utterance_id, moment.pos_ms), moment, timing
         )
@@ -196,7 +203,7 @@ class Cues:
                 changes.append(self._deck.show(ruling.card_id, moment))
             else:
                 changes.append(self._deck.suppress(ruling.card_id, ruling.reason))
-            if entry.was_shown or entry.cue.shadow:
+            if entry.was_shown or entry.card.suppressed_reason in WATCHED:
                 self._adherence.watch(ruling.card_id, entry.cue, trigger_ms=entry.match.at_ms, pos_ms=moment.pos_ms)
         return changes
 

@@ -96,6 +96,7 @@ class _Reader:
             wire.CardUpdated: self._update,
             wire.CardClosed: self._close,
             wire.CardSuppressed: self._suppress,
+            wire.CardConcluded: self._conclude,
             wire.StageChangedMessage: self._stage,
             wire.StepChangedMessage: self._step,
             wire.ServiceDegradedMessage: self._degrade,
@@ -226,6 +227,11 @@ class _Reader:
             card.close_reason = message.reason
             if message.outcome != "undetermined":
                 card.outcome = message.outcome
+
+    def _conclude(self, message: wire.CardConcluded) -> None:
+        card = self._cards.get(message.card_id)
+        if card:
+            card.outcome = message.outcome
 
     # --- procedure
 

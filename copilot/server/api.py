@@ -26,7 +26,7 @@ from copilot.wire.standing import as_it_stands
 
 MOST_ROWS = 200
 LANGUAGES: dict[str, Literal["en", "zh"]] = {"en": "en", "zh": "zh"}
-CARD_MESSAGES = (wire.CardRaised, wire.CardUpdated, wire.CardClosed, wire.CardSuppressed)
+CARD_MESSAGES = (wire.CardRaised, wire.CardUpdated, wire.CardClosed, wire.CardSuppressed, wire.CardConcluded)
 
 
 def reply(value: Any, status: int = 200) -> Response:

@@ -387,6 +387,13 @@ class CardSuppressed(CallMessage, frozen=True, kw_only=True, tag="card.suppresse
     reason: str
 
 
+class CardConcluded(CallMessage, frozen=True, kw_only=True, tag="card.concluded"):
+    """What the rep did without the card: a card in shadow or held out was watched. For diagnosis, not for reps."""
+
+    card_id: str
+    outcome: str
+
+
 class SignalHeard(CallMessage, frozen=True, kw_only=True, tag="signal.heard"):
     """A detector fired on final text. For supervisors and diagnosis."""
 
@@ -519,6 +526,7 @@ AnyCallMessage = (
     | CardUpdated
     | CardClosed
     | CardSuppressed
+    | CardConcluded
     | SignalHeard
     | StageChangedMessage
     | StepChangedMessage

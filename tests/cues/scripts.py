@@ -106,7 +106,12 @@ class Desk:
 
     def __init__(self, *cues: Cue, context: dict[str, str] | None = None, **attention) -> None:
         ids = count(1)
-        self.cues = Cues(playbook(*cues, **attention), context=context or {}, next_card_id=lambda: f"c{next(ids)}")
+        self.cues = Cues(
+            playbook(*cues, **attention),
+            call_id="call_1",
+            context=context or {},
+            next_card_id=lambda: f"c{next(ids)}",
+        )
         self.log: list = []
         self.now = 0.0
 

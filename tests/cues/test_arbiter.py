@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from itertools import count, pairwise
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from copilot.cues.arbiter import Arbiter, Request, Ruling, Show, Supersede, Withhold
+from copilot.cues.arbiter import Arbiter, Reason, Request, Ruling, Show, Supersede, Withhold
 from copilot.playbook.model import Attention, Cue
 from tests.cues.scripts import cue
 
@@ -16,13 +17,14 @@ from tests.cues.scripts import cue
 class Room:
     """An arbiter and everything it has ruled: (when, card, ruling). Cards are named like their cues, plus a number."""
 
-    def __init__(self, **attention) -> None:
-        self.arbiter = Arbiter(Attention(**attention))
+    def __init__(self, *, held_out: tuple[str, ...] = (), **attention) -> None:
+        self.arbiter = Arbiter(Attention(**attention), frozenset(held_out))
         self.log: list[tuple[float, str, str]] = []
         self.now = 0.0
         self.numbers = count(1)
         self.visible: list[str] = []
         self.most_visible = 0
+        self.cues: dict[str, Cue] = {}
 
     def at(self, now: float) -> Room:
         """Live until ``now``, ticking at every deadline on the way."""
@@ -35,6 +37,7 @@ class Room:
 
     def ask(self, each: Cue, *, utterance: str = "", again: bool = False) -> str:
         card_id = f"{each.id}{next(self.numbers)}"
+        self.cues[card_id] = each
         request = Request(card_id=card_id, cue=each, utterance_id=utterance, again=again)
         self._add(self.arbiter.ask(request, self.now))
         return card_id
@@ -237,6 +240,37 @@ class TestRefusals:
         assert room.log[1][2] == ruling
 
 
+class TestHoldOut:
+    def test_it_is_withheld_when_it_would_have_been_shown(self):
+        room = Room(held_out=("x",), min_gap_s=3)
+        room.ask(Y)
+        room.at(1.0).ask(X)
+        assert room.at(10).log == [(0.0, "y1", "shown"), (3.0, "x2", "hold_out")]
+
+    def test_what_would_not_have_been_shown_has_another_reason(self):
+        room = Room(held_out=("x",), grace_s=0, hold_s=6).speaks(True)
+        room.ask(X)
+        assert room.at(10).log == [(6.0, "x1", "moment_passed")]
+
+    def test_it_keeps_the_limits_of_its_cue(self):
+        room = Room(held_out=("x",))
+        room.ask(cue("x", cooldown_s=30))
+        room.at(29).ask(cue("x", cooldown_s=30))
+        assert [word for _, _, word in room.log] == ["hold_out", "cooldown"]
+
+    def test_it_costs_nothing_of_the_budget(self):
+        room = Room(held_out=("x",), min_gap_s=10, max_per_min=1, max_visible=1)
+        room.ask(X)
+        room.ask(Y)
+        assert room.log == [(0.0, "x1", "hold_out"), (0.0, "y2", "shown")]
+
+    def test_it_takes_nobodys_place(self):
+        room = Room(held_out=("big",), **FREE, max_visible=1)
+        room.ask(X)
+        room.ask(BIG)
+        assert room.log == [(0.0, "x1", "shown"), (0.0, "big2", "hold_out")]
+
+
 class TestGroups:
     def group(self, name: str, **more) -> Cue:
         return cue(name, group="objection", **more)
@@ -261,21 +295,19 @@ class TestGroups:
         assert room.log[2:] == [(0.0, "x2", "superseded"), (0.0, "y3", "shown")]
 
 
-CUES = st.builds(
-    lambda index, priority, critical, cooldown, group, limit: cue(
-        f"q{index}",
-        priority=priority,
-        critical=critical,
-        cooldown_s=cooldown,
-        group=group,
-        max_shows=limit,
-    ),
-    st.integers(0, 12),
-    st.integers(0, 100),
-    st.booleans(),
-    st.sampled_from([0, 10, 60]),
-    st.sampled_from(["", "", "g"]),
-    st.integers(1, 5),
+# Names end in "_" so that no two cards, named after cue and number, have the same.
+TRAITS = st.fixed_dictionaries(
+    {
+        "priority": st.integers(0, 100),
+        "critical": st.booleans(),
+        "cooldown_s": st.sampled_from([0, 10, 60]),
+        "group": st.sampled_from(["", "", "g"]),
+        "max_shows": st.integers(1, 5),
+    }
+)
+CUES = st.builds(lambda index, traits: cue(f"q{index}_", **traits), st.integers(0, 12), TRAITS)
+FORTY = st.lists(TRAITS, min_size=40, max_size=40).map(
+    lambda forty: [cue(f"q{index}_", **traits) for index, traits in enumerate(forty)]
 )
 ACTS = st.lists(
     st.tuples(
@@ -302,6 +334,9 @@ ATTENTION = st.fixed_dictionaries(
 )
 
 
+HELD_OUT = st.sampled_from([(), (), ("q1_",), ("q1_", "q2_", "q3_")])
+
+
 def live(room: Room, acts) -> dict[str, Cue]:
     """Let it all happen; the cue of every card that was asked for."""
     asked: dict[str, Cue] = {}
@@ -315,14 +350,12 @@ def live(room: Room, acts) -> dict[str, Cue]:
     return asked
 
 
-@settings(deadline=None)
-@given(ATTENTION, ACTS)
-def test_the_budget_holds_for_any_stream(attention, acts):
-    room = Room(**attention)
-    asked = live(room, acts)
+def check_budget(room: Room, asked: dict[str, Cue], attention: dict[str, int]) -> None:
+    """The promises of the arbiter, over everything it has ruled."""
     assert room.most_visible <= attention["max_visible"]
     decided = [card_id for _, card_id, word in room.log if word != "superseded"]
     assert sorted(decided) == sorted(asked), "one ruling for every request"
+    assert {word for _, _, word in room.log} <= {*get_args(Reason), "shown", "superseded"}
     shown = [(at, asked[card_id]) for at, card_id, word in room.log if word == "shown"]
     for at, _ in shown:
         assert sum(at <= other < at + 60 for other, _ in shown) <= attention["max_per_min"]
@@ -330,3 +363,45 @@ def test_the_budget_holds_for_any_stream(attention, acts):
         shows = [(at, each) for at, each in shown if each.id == cue_id]
         assert all(at >= before + each.cooldown_s for (before, _), (at, each) in pairwise(shows))
     assert all(each.critical or at >= before + attention["min_gap_s"] for (before, _), (at, each) in pairwise(shown))
+
+
+@settings(deadline=None)
+@given(ATTENTION, HELD_OUT, ACTS)
+def test_the_budget_holds_for_any_stream(attention, held_out, acts):
+    room = Room(held_out=held_out, **attention)
+    asked = live(room, acts)
+    check_budget(room, asked, attention)
+    ruled = {asked[card_id].id for _, card_id, word in room.log if word == "hold_out"}
+    assert ruled <= set(held_out)
+    assert not {asked[card_id].id for _, card_id, word in room.log if word == "shown"} & set(held_out)
+
+
+@settings(deadline=None, max_examples=50)
+@given(ATTENTION, FORTY, st.booleans())
+def test_forty_at_once_keep_the_budget_and_every_other_has_its_reason(attention, cues, is_speaking):
+    room = Room(grace_s=0, **attention).speaks(is_speaking)
+    asked = {room.ask(each): each for each in cues}
+    room.at(attention["hold_s"] + 120)
+    check_budget(room, asked, attention)
+    if is_speaking:
+        assert all(asked[card_id].critical for _, card_id, word in room.log if word == "shown")
+
+
+@settings(deadline=None)
+@given(ATTENTION, ACTS)
+def test_only_a_critical_card_comes_while_the_rep_is_in_the_middle_of_an_utterance(attention, acts):
+    room = Room(grace_s=0, **attention)
+    spans, since = [], None
+    for delay, act, utterance in acts:
+        room.at(room.now + delay)
+        if isinstance(act, Cue):
+            room.ask(act, utterance=utterance)
+            continue
+        if act == "speaks" and since is None:
+            since = len(room.log)
+        elif act == "stops" and since is not None:
+            spans.append((since, len(room.log)))
+            since = None
+        MOVES[act](room)
+    shown_meanwhile = [card_id for start, end in spans for _, card_id, word in room.log[start:end] if word == "shown"]
+    assert all(room.cues[card_id].critical for card_id in shown_meanwhile)

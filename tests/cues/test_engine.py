@@ -334,6 +334,27 @@ class TestOutcomes:
         assert desk.story == [(1, "suppressed", "price", "shadow"), (3, "outcome", "price", "adhered")]
         assert desk.log[1][2].state == "suppressed"
 
+    def test_held_out_the_rep_is_watched_without_the_card(self):
+        held = cue("price", expected=self.ASK.expected, hold_out=1.0)
+        desk = Desk(held).hear(1, "price").hear(3, "asked", speaker="rep").end(5)
+        assert desk.story == [(1, "suppressed", "price", "hold_out"), (3, "outcome", "price", "adhered")]
+
+    def test_held_out_it_is_watched_from_when_it_would_have_been_shown(self):
+        held = cue("price", expected=self.ASK.expected, hold_out=1.0)
+        desk = Desk(held, grace_s=0).speaks(0, True).hear(2, "price").speaks(4, False)
+        assert desk.hear(14, "asked", speaker="rep").story[-1] == (14, "outcome", "price", "adhered")
+
+    @pytest.mark.parametrize("held", [{"shadow": True}, {"hold_out": 1.0}])
+    def test_a_card_held_back_on_words_nobody_said_has_no_outcome(self, held):
+        early = cue("price", Trigger(signal="price", interim=True), expected=self.ASK.expected, **held)
+        desk = Desk(early).hear(1, "price", utterance="u", is_final=False).finished(2, "u")
+        assert len(desk.hear(3, "asked", speaker="rep").log) == 1
+
+    def test_an_answered_card_raised_on_words_nobody_said_has_none_either(self):
+        early = cue("price", Trigger(signal="price", interim=True), expected=self.ASK.expected)
+        desk = Desk(early).hear(1, "price", utterance="u", is_final=False).ack(1.5, "c1", "used").finished(2, "u")
+        assert "outcome" not in {line[1] for line in desk.hear(3, "asked", speaker="rep").story}
+
     def test_without_expectation_there_is_no_outcome(self):
         assert Desk(PRICE).cues.next_deadline_ms() is None
         assert [line[1] for line in Desk(PRICE).hear(1, "price").wait(500).story] == ["raised", "closed"]
@@ -366,6 +387,7 @@ def any_cue(draw, index: int):
         group=draw(st.sampled_from(["", "g"])),
         once=draw(st.booleans()),
         shadow=draw(st.booleans()),
+        hold_out=draw(st.sampled_from([0.0, 0.0, 0.5, 1.0])),
         close_when=draw(st.one_of(st.none(), WORDS.map(lambda label: Trigger(signal=label)))),
         expected=draw(
             st.one_of(st.none(), WORDS.map(lambda label: Expected(trigger=Trigger(signal=label), within_s=5)))

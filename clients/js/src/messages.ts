@@ -350,6 +350,12 @@ export interface CardSuppressed extends Sequenced {
   reason: string;
 }
 
+export interface CardConcluded extends Sequenced {
+  type: "card.concluded";
+  card_id: string;
+  outcome: string;
+}
+
 export interface SignalHeard extends Sequenced {
   type: "signal.heard";
   label: string;
@@ -462,6 +468,7 @@ export type CallMessage =
   | CardUpdated
   | CardClosed
   | CardSuppressed
+  | CardConcluded
   | SignalHeard
   | StageChanged
   | StepChanged

@@ -304,6 +304,15 @@ class CardSuppressed(CallEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CardConcluded(CallEvent):
+    """What the rep did without the card: a card in shadow or held out was watched. For diagnosis, not for reps."""
+
+    type: ClassVar[str] = "card.concluded"
+    card_id: str
+    outcome: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SignalHeard(CallEvent):
     """A detector fired on final text. For supervisors and diagnosis."""
 
@@ -490,6 +499,7 @@ MESSAGES: tuple[type[Message], ...] = (
     CardUpdated,
     CardClosed,
     CardSuppressed,
+    CardConcluded,
     SignalHeard,
     StageChangedMessage,
     StepChangedMessage,
