@@ -1,8 +1,8 @@
 """What a playbook says: the structs behind the YAML. Every field here is part of the published schema.
 
 A *trigger* is one struct with exactly one leaf or combinator set, plus an optional scope. Text leaves (``phrase``,
-``regex``, ``examples``) listen to what is said; ``signal`` refers to a named signal; ``metric``, ``event`` and
-``context`` look at the call itself. Durations are seconds and carry ``_s``.
+``regex``, ``examples``, ``intent``, ``entity``) listen to what is said; ``signal`` refers to a named signal;
+``metric``, ``event`` and ``context`` look at the call itself. Durations are seconds and carry ``_s``.
 """
 
 from __future__ import annotations
@@ -52,6 +52,52 @@ class Examples(Part, frozen=True, kw_only=True):
     unlike: tuple[Text, ...] = ()
     threshold: Share = 0.75
     negation: Literal["veto", "ignore"] = "veto"
+
+
+class Intent(Part, frozen=True, kw_only=True):
+    """What the shipped classifier understands: ``label`` at a probability of ``above`` or more.
+
+    Without ``above`` the classifier's own threshold for the language and the speaker counts.
+    A clause counts as much as the whole utterance. While somebody still speaks (``interim: true``) a probability
+    must be 0.1 higher; the final words are judged anew. Labels: ``objection.price``, ``objection.no_need``,
+    ``objection.have_one``, ``objection.not_now``, ``objection.competitor``, ``objection.trust``,
+    ``objection.authority``, ``objection.send_info``, ``objection.complaint``, ``signal.buying`` and
+    ``signal.question`` of the customer; ``opening.intro``, ``opening.recording_notice``, ``opening.permission``,
+    ``rapport.small_talk``, ``discovery.need_question``, ``discovery.budget_question``, ``pitch.value``,
+    ``trial_close.check``, ``objection.handled``, ``close.ask``, ``close.next_step``, ``close.recap`` and
+    ``compliance.forbidden`` of the rep.
+    """
+
+    label: Id
+    above: Share | None = None
+
+
+class Entity(Part, frozen=True, kw_only=True):
+    """Something named: a number of some ``kind``, or a word of one of the playbook's ``lexicons``.
+
+    ``kind``: ``price`` | ``percentage`` | ``date`` | ``time`` | ``phone`` | ``number``, or the name of a lexicon
+    (``competitor``). Numbers count as they are meant, in words or in digits (three hundred, 300, 三百). ``above`` and
+    ``below`` bound the number of a price, a percentage or a plain number; ``any`` keeps only these words of the
+    lexicon. Mentioning is enough: only ``negation: veto`` passes over what is denied or quoted.
+    """
+
+    kind: Id
+    any: tuple[Text, ...] = ()
+    above: float | None = None
+    below: float | None = None
+    negation: Literal["veto", "ignore"] = "ignore"
+
+
+class Llm(Part, frozen=True, kw_only=True):
+    """A question a language model answers about each final utterance in scope, if the operator has set one up.
+
+    Ask so that yes means the moment is there ("Does the customer say that somebody else decides?"). The answer only
+    counts with a ``quote`` from that utterance. It comes seconds later than everything else, costs money and may not
+    come at all: give the trigger a ``speaker`` and a ``stage``, and never build on its absence.
+    """
+
+    question: Text
+    quote: Literal["required"] = "required"
 
 
 class MetricTest(Part, frozen=True, kw_only=True):
@@ -132,6 +178,9 @@ class Trigger(Part, frozen=True, kw_only=True):
     phrase: Phrase | None = None
     regex: Text | None = None
     examples: Examples | None = None
+    intent: Intent | None = None
+    entity: Entity | None = None
+    llm: Llm | None = None
     signal: Id | None = None
     metric: MetricTest | None = None
     event: EventTest | None = None
@@ -152,8 +201,12 @@ class Trigger(Part, frozen=True, kw_only=True):
     interim: bool = False
 
 
-LEAVES = ("phrase", "regex", "examples", "signal", "metric", "event", "context")
-TEXT_LEAVES = ("phrase", "regex", "examples")
+TEXT_LEAVES = ("phrase", "regex", "examples", "intent", "entity", "llm")
+LEAVES = (*TEXT_LEAVES, "signal", "metric", "event", "context")
+ENTITIES = ("price", "percentage", "date", "time", "phone", "number")
+"""Kinds of entity that need no lexicon."""
+MEASURED = ("price", "percentage", "number")
+"""Kinds of entity that can be above or below something."""
 COMBINATORS = ("all", "any", "not", "seq", "count", "after", "before", "absence")
 
 
@@ -205,7 +258,7 @@ class Step(Part, frozen=True, kw_only=True):
     hint: str = ""
 
 
-CardKind = Literal["objection", "signal", "question", "sop", "compliance", "behaviour", "wrap_up", "info"]
+CardKind = Literal["objection", "signal", "question", "sop", "compliance", "behaviour", "wrap_up", "info", "knowledge"]
 
 
 class CardContent(Part, frozen=True, kw_only=True):
@@ -248,6 +301,34 @@ class Cue(Part, frozen=True, kw_only=True):
     expected: Expected | None = None
     shadow: bool = False
     hold_out: Share = 0.0
+
+
+class Passage(Part, frozen=True, kw_only=True):
+    """Something a rep may answer with: lines of ``text`` under a ``heading``, found at ``source`` (``faq.md#warranty``).
+
+    A cue's ``material`` that names a ``source`` links the card with the passage.
+    """
+
+    heading: Annotated[str, Meta(min_length=1, max_length=300)]
+    text: Annotated[str, Meta(min_length=1, max_length=1_200)]
+    source: Annotated[str, Meta(max_length=500)] = ""
+
+
+class Knowledge(Part, frozen=True, kw_only=True):
+    """Documents that answer the customer's questions with a card of their own (cue ``knowledge``), or not at all.
+
+    ``folder`` holds Markdown and CSV files and lies beside the playbook or below it; ``passages`` can be written here
+    as well. Whenever the customer says what ``when`` listens for, the passage that answers best is shown, if it
+    scores ``threshold`` or more. The card obeys the budget like any other; ``cooldown_s`` counts for each passage.
+    """
+
+    folder: str = ""
+    passages: Annotated[tuple[Passage, ...], Meta(max_length=2_000)] = ()
+    when: Trigger = Trigger(signal="signal.question")
+    threshold: Share = 0.5
+    priority: Annotated[int, Meta(ge=0, le=100)] = 60
+    ttl_s: Seconds = 30.0
+    cooldown_s: Annotated[float, Meta(ge=0, le=14_400)] = 60.0
 
 
 class Attention(Part, frozen=True, kw_only=True):
@@ -300,7 +381,11 @@ class Scenario(Part, frozen=True, kw_only=True):
 
 
 class Playbook(Part, frozen=True, kw_only=True):
-    """A whole playbook. ``schema`` is the version of this format."""
+    """A whole playbook. ``schema`` is the version of this format.
+
+    ``lexicons`` are lists of names that ``entity`` listens for, each under a name of its own: ``competitor``,
+    ``product``.
+    """
 
     schema: Literal[1]
     id: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
@@ -313,6 +398,8 @@ class Playbook(Part, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = ()
     cues: tuple[Cue, ...] = ()
     ending: Trigger | None = None
+    lexicons: dict[Id, Annotated[tuple[Text, ...], Meta(min_length=1)]] = {}
+    knowledge: Knowledge | None = None
     attention: Attention = Attention()
     hotwords: tuple[Text, ...] = ()
     prompt: str = ""
