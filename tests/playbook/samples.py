@@ -58,8 +58,13 @@ cues:
         - {event: {is: elapsed, at_s: 10}}
         - {context: {field: tier, one_of: [gold]}}
         - {context: {field: tier, present: true}, stage: [close]}
+        - {entity: {kind: price, above: 10, below: 20}}
+        - {entity: {kind: competitor, any: [Acme], negation: veto}}
+        - {entity: {kind: product}}
+        - {intent: {label: objection.price, above: 0.8}}
     card: {headline: All of it}
 ending: {phrase: {any: [bye]}}
+lexicons: {competitor: [Acme, Bolt], product: [Fibre]}
 hotwords: [Northlink]
 scenarios:
   - name: it works

@@ -17,6 +17,7 @@ def test_rules_bear_the_promised_labels():
     assert set(rules) == {
         "price", "greeting", "answer", "ask", "stage:objection", "applies:answer", "ending",
         "cue:price#1", "cue:price#2", "cue:everything#1", "cue:everything#2",
+        "cue:everything#3", "cue:everything#4", "cue:everything#5", "cue:everything#6",
     }  # fmt: skip
     assert rules["price"].speaker == "customer"
     assert rules["answer"].speaker == "rep", "a step is done by the rep unless told otherwise"
@@ -52,9 +53,16 @@ def test_every_rule_comes_after_those_it_needs():
     assert order.index("price") < order.index("stage:objection")
 
 
+def test_a_leaf_that_names_a_lexicon_gets_its_words():
+    leaves = {rule.label: rule.trigger.entity for rule in compiled().rules if rule.trigger.entity}
+    assert leaves["cue:everything#3"].any == (), "a price has no words"
+    assert leaves["cue:everything#4"].any == ("Acme",), "the author's choice of them stays"
+    assert leaves["cue:everything#5"].any == ("Fibre",)
+
+
 def test_hotwords_are_the_authors_then_the_phrases():
     plan = compiled()
-    assert plan.hotwords[0] == "Northlink"
+    assert plan.hotwords[:4] == ("Northlink", "Acme", "Bolt", "Fibre")
     assert "too expensive" in plan.hotwords
     assert not any("..." in word for word in plan.hotwords)
     for name in ("outbound-en", "outbound-zh"):
