@@ -8,6 +8,8 @@ https://arxiv.org/abs/2211.17192, with the previous reading in place of a small 
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -23,6 +25,36 @@ Floats = npt.NDArray[np.float32]
 MASKED: Final = np.float32(-1e9)
 RESYNC_TOKENS: Final = 4
 """How far ahead in the draft the token that was written instead is looked for."""
+
+
+DRAFTS: Final = 512
+"""Utterances whose last reading is remembered; more cannot be under way at once on one machine."""
+DRAFT_TOKENS: Final = 3
+"""A shorter draft saves nothing."""
+
+
+class Drafts:
+    """The tokens of each utterance's last reading, the newest ``DRAFTS`` of them. For several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tokens: OrderedDict[str, list[int]] = OrderedDict()
+
+    def get(self, utterance: str) -> list[int]:
+        """Empty when there is none or it is too short."""
+        with self._lock:
+            tokens = self._tokens.get(utterance, [])
+        return tokens if len(tokens) >= DRAFT_TOKENS else []
+
+    def put(self, utterance: str, tokens: list[int]) -> None:
+        """The newest reading; the oldest utterance is forgotten when there are too many."""
+        if not utterance:
+            return
+        with self._lock:
+            self._tokens[utterance] = tokens
+            self._tokens.move_to_end(utterance)
+            if len(self._tokens) > DRAFTS:
+                self._tokens.popitem(last=False)
 
 
 class Written(msgspec.Struct, frozen=True):

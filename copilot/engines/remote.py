@@ -15,7 +15,7 @@ from copilot.clock import SystemClock
 from copilot.config import RecogniserSettings
 from copilot.engines.loudness import normalise
 from copilot.engines.pool import AsrRequest
-from copilot.engines.whisper import compression_ratio, simplified
+from copilot.engines.spelling import compression_ratio, simplified
 from copilot.errors import ConfigError, RecogniserError
 from copilot.events import SAMPLE_RATE_HZ, Hypothesis, Word
 from copilot.language.normalise import is_chinese

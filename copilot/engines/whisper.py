@@ -12,11 +12,7 @@ makes it a third of the price; requests without a draft are decoded together.
 from __future__ import annotations
 
 import json
-import threading
-import zlib
-from collections import OrderedDict
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,13 +22,13 @@ import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 from numpy.typing import NDArray
-from opencc import OpenCC
 
 from copilot.config import RecogniserSettings
-from copilot.engines.drafting import DraftDecoder, Written, heard_at
+from copilot.engines.drafting import DraftDecoder, Drafts, Written, heard_at
 from copilot.engines.loudness import normalise
 from copilot.engines.pool import AsrRequest, Kind
 from copilot.engines.second_pass import read_at_leisure
+from copilot.engines.spelling import compression_ratio, simplified, spell, starts_of
 from copilot.errors import ModelError
 from copilot.events import SAMPLE_RATE_HZ, Hypothesis, Word
 
@@ -55,12 +51,6 @@ TEMPERATURES: Final = (0.0, 0.2, 0.4, 0.6, 0.8)
 LOOP_RATIO: Final = 2.2
 """Text that compresses better than this repeats itself (Whisper's own limit is 2.4, over 30 s)."""
 ECHO_TOKENS: Final = 6
-FRAMES_PER_SECOND: Final = 50
-"""Encoder frames."""
-DRAFTS: Final = 512
-"""Utterances whose last reading is remembered; more cannot be under way at once on one machine."""
-DRAFT_TOKENS: Final = 3
-"""A shorter draft saves nothing."""
 
 
 class _Reading(msgspec.Struct, frozen=True):
@@ -73,30 +63,6 @@ class _Reading(msgspec.Struct, frozen=True):
     is_complete: bool
     written: Written | None = None
     """With where each token was heard, when the draft decoder wrote it."""
-
-
-class Drafts:
-    """The tokens of each utterance's last reading, the newest ``DRAFTS`` of them. For several threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._tokens: OrderedDict[str, list[int]] = OrderedDict()
-
-    def get(self, utterance: str) -> list[int]:
-        """Empty when there is none or it is too short."""
-        with self._lock:
-            tokens = self._tokens.get(utterance, [])
-        return tokens if len(tokens) >= DRAFT_TOKENS else []
-
-    def put(self, utterance: str, tokens: list[int]) -> None:
-        """The newest reading; the oldest utterance is forgotten when there are too many."""
-        if not utterance:
-            return
-        with self._lock:
-            self._tokens[utterance] = tokens
-            self._tokens.move_to_end(utterance)
-            if len(self._tokens) > DRAFTS:
-                self._tokens.popitem(last=False)
 
 
 class Whisper:
@@ -331,11 +297,11 @@ class Whisper:
             results = self._model.align(encoded, tokenizer.sot_sequence, texts, frames)
             for index, (text, result) in enumerate(zip(texts, results, strict=True)):
                 if text and result.alignments:
-                    words[index] = _words(tokenizer, text, _starts(result.alignments), result.text_token_probs)
+                    words[index] = spell(tokenizer, text, starts_of(result.alignments), result.text_token_probs)
         for index, reading in enumerate(readings):
             if (written := reading.written) and written.tokens:
                 starts = heard_at(written.attention, frames[index] // 2)
-                words[index] = _words(self._tokenizers[reading.language], written.tokens, starts, written.probabilities)
+                words[index] = spell(self._tokenizers[reading.language], written.tokens, starts, written.probabilities)
         return words
 
 
@@ -363,60 +329,3 @@ def _echoes(tokens: Sequence[int]) -> bool:
 
 def _token_cap(samples: int, language: str) -> int:
     return samples * TOKENS_PER_SECOND[language] // SAMPLE_RATE_HZ + TOKENS_SPARE
-
-
-def _starts(alignments: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
-    """Where each token, and then the end, begins: the first position aligned to it."""
-    index, position = np.array(alignments).T
-    starts: NDArray[np.int64] = position[np.flatnonzero(np.diff(index, prepend=-1))]
-    return starts
-
-
-def _words(
-    tokenizer: Tokenizer, text: list[int], starts: NDArray[np.int64], probabilities: Sequence[float]
-) -> tuple[Word, ...]:
-    """Words (Chinese: characters) with their times from the cross-attention alignment, as Whisper defines them.
-
-    ``starts``: encoder position at which each token of the text begins, and where the text ends. Punctuation belongs
-    to the word before it and takes no time; so does what follows a word without a space.
-    """
-    spelled, tokens = tokenizer.split_to_word_tokens([*text, tokenizer.eot])
-    edges = np.cumsum([0, *map(len, tokens[:-1])])
-    times_ms = starts * 1000 // FRAMES_PER_SECOND
-    is_spaced = tokenizer.language_code != "zh"
-    words: list[Word] = []
-    for spelling, first, last in zip(spelled[:-1], edges, edges[1:], strict=False):
-        piece = Word(
-            text=spelling.strip() if is_spaced else simplified(spelling.strip()),
-            start_ms=int(times_ms[first]),
-            end_ms=int(times_ms[last]),
-            probability=round(float(np.mean(probabilities[first:last])), 3),
-        )
-        is_punctuation = not any(map(str.isalnum, piece.text))
-        if words and (is_punctuation or (is_spaced and not spelling.startswith(" "))):
-            words[-1] = _joined(words[-1], piece, is_punctuation)
-        elif piece.text:
-            words.append(piece)
-    return tuple(words)
-
-
-def _joined(word: Word, piece: Word, is_punctuation: bool) -> Word:
-    end_ms = word.end_ms if is_punctuation else piece.end_ms
-    return msgspec.structs.replace(word, text=word.text + piece.text, end_ms=end_ms)
-
-
-def compression_ratio(text: str) -> float:
-    """Bytes of the text over bytes of it compressed, as Whisper defines it; 0 for no text."""
-    raw = text.encode()
-    return len(raw) / len(zlib.compress(raw)) if raw else 0.0
-
-
-def simplified(text: str) -> str:
-    """Chinese in simplified characters."""
-    converted: str = _converter().convert(text)
-    return converted
-
-
-@cache
-def _converter() -> OpenCC:
-    return OpenCC("t2s")

@@ -11,9 +11,9 @@ import pytest
 from copilot.config import RecogniserSettings
 from copilot.engines.build_decoder import build
 from copilot.engines.ctranslate import read_weights
-from copilot.engines.drafting import heard_at
+from copilot.engines.drafting import DRAFTS, Drafts, heard_at
 from copilot.engines.pool import AsrRequest
-from copilot.engines.whisper import DRAFTS, Drafts, Whisper
+from copilot.engines.whisper import Whisper
 from copilot.errors import ModelError
 from tests.engines.speech import CHANNELS, MODELS, call, needs_models
 

@@ -11,7 +11,8 @@ from whisper_normalizer.english import EnglishTextNormalizer
 
 from copilot.config import RecogniserSettings
 from copilot.engines.pool import AsrModel, AsrRequest
-from copilot.engines.whisper import Whisper, compression_ratio, simplified
+from copilot.engines.spelling import compression_ratio, simplified
+from copilot.engines.whisper import Whisper
 from copilot.errors import ModelError
 from tests.engines.speech import CHANNELS, MODELS, call, needs_models
 from tests.fakes import FakeAsr
