@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from difflib import SequenceMatcher
 from typing import Final
 
 import msgspec
@@ -28,8 +29,6 @@ BACKLOG_MS: Final = 60_000
 KEPT: Final = 0.9
 """So much of the letters, each weighed by its probability, must be there again."""
 PROMPT_CHARACTERS: Final = 120
-DOUBT: Final = 0.05
-"""A reading whose words are on average this much less probable than the live one's is not better."""
 
 
 class Revised(Frozen, frozen=True, kw_only=True):
@@ -221,10 +220,24 @@ def second_reading(live: Heard, part: Share, hypothesis: Hypothesis, min_voiced_
 
 
 def _is_doubtful(live: Heard, part: Share, likely: float) -> bool:
-    """Less probable word by word, or so much shorter that words which were surely said are missing."""
+    """What is new is less probable than what it replaces, or words which were surely said are missing."""
     before = mean_probability(live.words) or live.confidence
+    old, new = _changed(live.words, part.words) if live.words else ([], [])
     is_cut = likely * len(letters(part.text)) < KEPT * before * len(letters(live.text))
-    return likely < before - DOUBT or is_cut
+    return (mean_probability(new) or likely) < (mean_probability(old) or before) or is_cut
+
+
+def _changed(live: Sequence[Word], again: Sequence[Word]) -> tuple[list[Word], list[Word]]:
+    """The words of each reading that the other has not, case and marks aside."""
+    old, new = [word for word in live if letters(word.text)], [word for word in again if letters(word.text)]
+    matcher = SequenceMatcher(
+        None, [letters(word.text) for word in old], [letters(word.text) for word in new], autojunk=False
+    )
+    changes = [code for code in matcher.get_opcodes() if code[0] != "equal"]
+    return (
+        [word for _, start, end, _, _ in changes for word in old[start:end]],
+        [word for _, _, _, start, end in changes for word in new[start:end]],
+    )
 
 
 def mean_probability(words: Sequence[Word]) -> float:

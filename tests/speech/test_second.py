@@ -137,6 +137,22 @@ def test_a_reading_that_is_not_better_changes_nothing(again, p):
     assert second.decoded(reads(asked(second), [(0.1, again)], p)) == []
 
 
+@pytest.mark.parametrize(("p", "text"), [(0.5, None), (0.9, "Know what I mean.")])
+def test_a_word_gives_way_to_a_likelier_one_only(p, text):
+    """All other words are surer the second time; it is the one that changes that counts."""
+    second = machine()
+    second.told(line(1, 0, 2, "no what I mean", p=0.7))
+    second.finish()
+    job = asked(second)
+    words = [
+        Word(text=word, start_ms=job.start_ms + 200 * index, end_ms=job.start_ms + 200 * index + 90, probability=q)
+        for index, (word, q) in enumerate([("Know", p), ("what", 1.0), ("I", 1.0), ("mean.", 1.0)])
+    ]
+    answer = Hypothesis(text="Know what I mean.", language="en", words=tuple(words))
+    revised = second.decoded(Decoded(job_id=job.job_id, hypothesis=answer))
+    assert [each.heard.text for each in revised] == ([text] if text else [])
+
+
 def test_what_was_read_is_the_context_of_the_next_reading():
     second = machine()
     for number in range(4):
