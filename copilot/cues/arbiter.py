@@ -98,6 +98,7 @@ class Arbiter:
         self._attention = attention
         self._held_out = held_out
         self._visible: dict[str, Request] = {}
+        self._shown_since: dict[str, float] = {}
         self._waiting: list[Waiting] = []
         self._shown_at: deque[float] = deque(maxlen=attention.max_per_min)
         self._last_shown: dict[str, float] = {}
@@ -141,6 +142,7 @@ class Arbiter:
     def gone(self, card_id: str) -> None:
         """The card is no longer visible, or no longer wants to be."""
         self._visible.pop(card_id, None)
+        self._shown_since.pop(card_id, None)
         self._waiting = [waiting for waiting in self._waiting if waiting.request.card_id != card_id]
 
     def speaking(self, is_speaking: bool, now: float) -> None:
@@ -159,6 +161,7 @@ class Arbiter:
         if not self._waiting:
             return None
         times = [waiting.until for waiting in self._waiting] + [self._gap_over(), self._rate_free()]
+        times += [self._yields_at(rival) for waiting in self._waiting for rival in self._rivals(waiting.request)]
         return min((at for at in times if at > now), default=None)
 
     def _refusal(self, request: Request, now: float) -> Reason | None:
@@ -183,7 +186,7 @@ class Arbiter:
             return "paused"
         if not request.cue.critical and self._is_mid_utterance(now):
             return "rep_speaking"
-        if any(rival.rank > request.rank for rival in self._rivals(request)):
+        if any(self._keeps_place(rival, request, now) for rival in self._rivals(request)):
             return "group"
         if not request.cue.critical and now < self._gap_over():
             return "min_gap"
@@ -217,6 +220,20 @@ class Arbiter:
         group = request.cue.group
         return [other for other in self._visible.values() if group and other.cue.group == group]
 
+    def _keeps_place(self, rival: Request, request: Request, now: float) -> bool:
+        """A more important card of the group stays against one of the same moment, and for a while against later ones.
+
+        After that the conversation has moved on, unless the card is critical and the newcomer is not.
+        """
+        if rival.rank <= request.rank:
+            return False
+        if rival.utterance_id == request.utterance_id or rival.cue.critical > request.cue.critical:
+            return True
+        return now < self._yields_at(rival)
+
+    def _yields_at(self, rival: Request) -> float:
+        return self._shown_since[rival.card_id] + self._attention.hold_s
+
     def _has_room(self, request: Request) -> bool:
         return len(self._visible) < self._attention.max_visible or self._victim(request) is not None
 
@@ -239,8 +256,9 @@ class Arbiter:
         rulings: list[Ruling] = []
         if victim:
             reason: Literal["group", "priority"] = "group" if self._rivals(request) else "priority"
-            del self._visible[victim.card_id]
+            del self._visible[victim.card_id], self._shown_since[victim.card_id]
             rulings.append(Supersede(card_id=victim.card_id, reason=reason))
         self._visible[request.card_id] = request
+        self._shown_since[request.card_id] = now
         self._shown_at.append(now)
         return [*rulings, Show(card_id=request.card_id)]

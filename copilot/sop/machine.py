@@ -60,6 +60,7 @@ class Sop:
     def __init__(self, playbook: Playbook, context: Mapping[str, str] | None = None) -> None:
         self._steps: dict[str, Step] = {step.id: step for step in playbook.steps}
         self._order: dict[str, int] = {stage.id: index for index, stage in enumerate(playbook.stages)}
+        self._led_to = frozenset(stage.id for stage in playbook.stages if stage.enter_when is None)
         self._speaker: dict[str, Speaker] = {step.id: step.done_when.speaker or "rep" for step in playbook.steps}
         self._states: dict[str, StepState] = {
             step.id: "pending" if _applies(step, context or {}) else "not_applicable" for step in playbook.steps
@@ -230,10 +231,22 @@ class Sop:
             return None
         known = (
             self._bound(step, due),
-            self._entered_ms.get(due.before_stage),
+            self._reached_ms(due.before_stage),
             self._ending_ms if due.before_end else None,
         )
         return min((at_ms for at_ms in known if at_ms is not None), default=None)
+
+    def _reached_ms(self, stage_id: str) -> int | None:
+        """When the call first entered a stage or left it behind by entering a later one.
+
+        A later stage with an ``enter_when`` leaves nothing behind: a customer may object before anything is asked.
+        """
+        times = (
+            at_ms
+            for entered, at_ms in self._entered_ms.items()
+            if entered == stage_id or (entered in self._led_to and self._order[entered] > self._order[stage_id])
+        )
+        return min(times, default=None) if stage_id else None
 
     def _warning(self, step: Step) -> int | None:
         bound_ms = self._bound(step, step.due) if step.due and step.due.warn_s else None

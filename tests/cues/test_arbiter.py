@@ -287,6 +287,24 @@ class TestGroups:
         room.ask(self.group("y"))
         assert room.at(10).log[1:] == [(6.0, "y2", "group")]
 
+    def test_a_lesser_one_of_later_words_comes_when_the_other_has_had_its_time(self):
+        room = Room(**FREE, max_visible=5, hold_s=6)
+        room.ask(self.group("x", priority=80), utterance="u1")
+        room.at(2.0).ask(self.group("y"), utterance="u2")
+        assert room.at(10).log[1:] == [(6.0, "x1", "superseded"), (6.0, "y2", "shown")]
+
+    def test_a_lesser_one_of_the_same_words_does_not(self):
+        room = Room(**FREE, max_visible=5, hold_s=6)
+        room.ask(self.group("x", priority=80), utterance="u1")
+        room.at(2.0).ask(self.group("y"), utterance="u1")
+        assert room.at(10).log[1:] == [(8.0, "y2", "group")]
+
+    def test_a_critical_one_stays(self):
+        room = Room(**FREE, max_visible=5, hold_s=6)
+        room.ask(self.group("x", critical=True), utterance="u1")
+        room.at(30.0).ask(self.group("y", priority=99), utterance="u2")
+        assert room.at(50).log[1:] == [(36.0, "y2", "group")]
+
     def test_when_the_screen_is_full_it_replaces_its_rival_not_the_least(self):
         room = Room(**FREE, max_visible=2)
         room.ask(cue("least", priority=1))

@@ -199,6 +199,26 @@ class TestDeadlines:
             ("opening.notice", "overdue", 40_000),
         ]
 
+    def test_a_stage_that_is_jumped_over_is_reached_too(self):
+        notice = step("opening.notice", due=Due(before_stage="discovery"))
+        machine = sop(notice, step("close.ask"))
+        assert brief(machine.observe(said("close.ask", 9_000), 9_500))[2:] == [("opening.notice", "overdue", 9_000)]
+
+    def test_a_stage_that_words_of_the_customer_lead_to_leaves_nothing_behind(self):
+        stages = tuple(
+            Stage(id=each, title=each, enter_when=Trigger(signal=f"stage:{each}") if each == "objection" else None)
+            for each in STAGES
+        )
+        notice = step("opening.notice", due=Due(before_stage="discovery"))
+        book = Playbook(
+            schema=1, id="test", version="1.0.0", title="Test", language="en", stages=stages, steps=(notice,)
+        )
+        machine = Sop(book)
+        assert brief(machine.observe(said("stage:objection", 9_000, speaker="customer"), 9_500)) == [
+            ("objection", "entered from nothing", 9_000)
+        ]
+        assert machine.states == {"opening.notice": "pending"}
+
     def test_due_before_the_end(self):
         machine = sop(step("close.next_step", due=Due(before_end=True)))
         assert machine.next_deadline_ms() is None
@@ -390,3 +410,24 @@ def test_states_move_along_the_table_only(signals, acts):
         assert due_ms is None or due_ms > at_ms
     machine.finish(60_001)
     assert set(machine.states.values()) <= {"done", "done_late", "skipped", "not_applicable", "waived"}
+
+
+@settings(deadline=None)
+@given(SPEECH)
+def test_what_is_done_stays_done_and_nothing_is_overdue_before_it_was_warned_of(signals):
+    machine = sop(*STEPS)
+    done, stages = 0, 0
+    history: dict[str, list[StepState]] = {}
+    for signal in signals:
+        for change in machine.observe(signal, signal.evidence.end_ms):
+            if isinstance(change, StepChanged):
+                history.setdefault(change.step_id, []).append(change.state)
+            else:
+                stages += 1
+                assert change.stage_id == machine.stage or stages > 1
+        assert machine.steps_done >= done
+        done = machine.steps_done
+    for states in history.values():
+        assert len(states) == len(set(states)), "no state is entered twice"
+        assert "warned" not in states or "overdue" not in states or states.index("warned") < states.index("overdue")
+        assert not {"done", "done_late"} & set(states[:-1]), "done is the last of it"
