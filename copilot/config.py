@@ -168,11 +168,34 @@ class AccessSettings(Section, frozen=True, kw_only=True):
 
 
 class PlaybookSettings(Section, frozen=True, kw_only=True):
-    """Which playbooks calls use. ``folder`` is searched before the shipped packs."""
+    """Which playbooks calls use. ``folder`` is searched before the shipped packs.
+
+    ``knowledge`` is a folder of folders of documents, each named as the playbook (its ``id``) that may answer from it.
+    """
 
     folder: str = ""
+    knowledge: str = ""
     default_en: str = "outbound-en"
     default_zh: str = "outbound-zh"
+
+
+class LlmSettings(Section, frozen=True, kw_only=True):
+    """A language model behind ``POST <url>/chat/completions``, for ``llm`` triggers; off unless ``enabled``.
+
+    ``url`` is the server's base (``https://llm.example/v1``), which gets ``api_key`` as a bearer token. An answer that
+    takes longer than ``timeout_s`` counts as none. A call asks at most ``max_per_call`` times; at most ``connections``
+    requests are open at once. ``suggestions`` also asks how the rep could say what a card advises. What leaves
+    the machine is redacted first; ``docs/how-to/language-model.md`` says what that means.
+    """
+
+    enabled: bool = False
+    url: str = ""
+    model: str = ""
+    api_key: str = ""
+    timeout_s: Annotated[float, Meta(gt=0, le=60)] = 2.5
+    max_per_call: Annotated[int, Meta(ge=0, le=1_000)] = 20
+    connections: Positive = 4
+    suggestions: bool = False
 
 
 class ModelSettings(Section, frozen=True, kw_only=True):
@@ -191,6 +214,7 @@ class Settings(Section, frozen=True, kw_only=True):
     speech: SpeechSettings = SpeechSettings()
     recogniser: RecogniserSettings = RecogniserSettings()
     playbooks: PlaybookSettings = PlaybookSettings()
+    llm: LlmSettings = LlmSettings()
     models: ModelSettings = ModelSettings()
     store: StoreSettings = StoreSettings()
     bus: BusSettings = BusSettings()

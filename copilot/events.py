@@ -124,6 +124,14 @@ class Embedded(Event, frozen=True, kw_only=True, tag="embedded"):
     vectors: bytes
 
 
+class Answered(Event, frozen=True, kw_only=True, tag="answered"):
+    """Answer to ``Ask``: the quote or the suggestion; empty for no, and when it failed (``error`` says why)."""
+
+    request_id: int
+    text: str = ""
+    error: str = ""
+
+
 class TextReceived(Event, frozen=True, kw_only=True, tag="text"):
     """A line that needs no recognition: a chat message, an imported transcript, a scenario's turn."""
 
@@ -226,6 +234,7 @@ CallEvent = (
     | SpeechScored
     | Decoded
     | Embedded
+    | Answered
     | TextReceived
     | CardRendered
     | CardAcked
@@ -303,6 +312,22 @@ class Embed(Effect, frozen=True, kw_only=True, tag="embed"):
     texts: tuple[str, ...]
 
 
+class Ask(Effect, frozen=True, kw_only=True, tag="ask"):
+    """Ask a language model; answer with ``Answered``. Every text has been redacted.
+
+    ``kind``: ``match`` (is the answer to ``question`` yes for what was ``said``? the answer is a quote of ``said``) or
+    ``phrase`` (how could the rep say what the card in ``question`` advises? the answer is a sentence). ``before``
+    holds what was said last, oldest first.
+    """
+
+    request_id: int
+    kind: Literal["match", "phrase"]
+    question: str
+    speaker: Speaker
+    said: str
+    before: tuple[tuple[Speaker, str], ...] = ()
+
+
 class Publish(Effect, frozen=True, kw_only=True, tag="publish"):
     """Store this message under its sequence number and send it to every viewer of the call.
 
@@ -320,7 +345,7 @@ class Finish(Effect, frozen=True, kw_only=True, tag="finish"):
     reason: str
 
 
-CallEffect = Score | Decode | CancelDecode | Embed | Publish | Finish
+CallEffect = Score | Decode | CancelDecode | Embed | Ask | Publish | Finish
 
 
 # --- facts: between rooms -------------------------------------------------------------------------------------
@@ -405,8 +430,19 @@ class Evidence(Frozen, frozen=True, kw_only=True):
     end_ms: int
 
 
+class Snippet(Frozen, frozen=True, kw_only=True):
+    """What a card shows that depends on what was asked: a heading, a few lines, and the passage they come from."""
+
+    headline: str
+    lines: tuple[str, ...]
+    source: str
+
+
 class Signal(Frozen, frozen=True, kw_only=True):
-    """A detector's output: ``label`` was heard. ``why`` names the rule or example; ``score`` is 0..1."""
+    """A detector's output: ``label`` was heard. ``why`` names the rule or example; ``score`` is 0..1.
+
+    ``snippet`` is what was found in the playbook's documents, for a card to show.
+    """
 
     label: str
     speaker: Speaker
@@ -415,6 +451,7 @@ class Signal(Frozen, frozen=True, kw_only=True):
     is_final: bool
     detector: str
     why: str = ""
+    snippet: Snippet | None = None
 
 
 class Metric(Frozen, frozen=True, kw_only=True):
@@ -490,5 +527,6 @@ class Card(Frozen, frozen=True, kw_only=True):
     suppressed_reason: str = ""
     close_reason: str = ""
     feedback: str = ""
+    suggestion: str = ""
     outcome: Outcome = "undetermined"
     ledger: Ledger | None = None

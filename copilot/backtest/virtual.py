@@ -15,6 +15,8 @@ from copilot.call.call import Call
 from copilot.clock import Clock
 from copilot.errors import CopilotError, MediaFileError
 from copilot.events import (
+    Answered,
+    Ask,
     AudioReceived,
     Began,
     CallEffect,
@@ -45,6 +47,7 @@ class Scorer(Protocol):
 
 Transcribe = Callable[[DecodeJob, Any], Hypothesis]
 Encode = Callable[[tuple[str, ...]], bytes]
+Answer = Callable[[Ask], Answered]
 
 
 class VirtualRun:
@@ -63,6 +66,7 @@ class VirtualRun:
         encode: Encode | None,
         clock: Clock,
         workers: int = 2,
+        answer: Answer | None = None,
     ) -> None:
         self.call = call
         self.entries: list[tuple[float, CallEvent]] = []
@@ -71,6 +75,7 @@ class VirtualRun:
         self._transcribe = transcribe
         self._encode = encode
         self._clock = clock
+        self._answer = answer
         self._free = workers
         self._waiting: list[tuple[int, float, int, Decode]] = []
         self._revision: int | None = None  # the job being read again: one at a time, as in the live pool
@@ -148,6 +153,8 @@ class VirtualRun:
                 heapq.heapify(self._waiting)
             elif isinstance(effect, Embed):
                 self._embed(effect)
+            elif isinstance(effect, Ask):
+                self._ask(effect)
             elif isinstance(effect, Finish):
                 self._finished = True
         self._start()
@@ -172,6 +179,13 @@ class VirtualRun:
         began = self._clock.now()
         vectors = self._encode(effect.texts) if self._encode else b""
         self._later(self._clock.now() - began, Embedded(request_id=effect.request_id, vectors=vectors))
+
+    def _ask(self, effect: Ask) -> None:
+        """A language model's answer comes when it comes; without one there is none."""
+        began = self._clock.now()
+        off = Answered(request_id=effect.request_id, error="llm.off")
+        answered = self._answer(effect) if self._answer else off
+        self._later(self._clock.now() - began, answered)
 
     def _later(self, seconds: float, event: CallEvent) -> None:
         heapq.heappush(self._agenda, (self._now + seconds, next(self._order), event))

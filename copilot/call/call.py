@@ -11,6 +11,7 @@ import numpy as np
 
 from copilot.audio.timeline import frame_bytes
 from copilot.call.arrivals import Arrivals
+from copilot.call.asking import NEARBY, Affirmed, Asking, LlmLimits, Suggested
 from copilot.call.hearing import Finding, Hearing
 from copilot.call.history import OTHER, History
 from copilot.call.load import Load
@@ -25,6 +26,7 @@ from copilot.cues.engine import CardChange
 from copilot.cues.moments import CallMoment, Moment
 from copilot.errors import LocalProtocolError
 from copilot.events import (
+    Answered,
     AudioMissed,
     AudioReceived,
     Began,
@@ -32,6 +34,7 @@ from copilot.events import (
     CallEvent,
     CallInfo,
     CancelDecode,
+    Card,
     CardAcked,
     CardRendered,
     Decode,
@@ -63,6 +66,7 @@ from copilot.events import (
     Ticked,
     Utterance,
 )
+from copilot.knowledge.index import Index
 from copilot.playbook.compile import Plan
 from copilot.signals.listener import Prepared
 from copilot.wire import messages as wire
@@ -78,6 +82,8 @@ class CallSetup(msgspec.Struct, frozen=True, kw_only=True):
 
     plan: Plan
     prepared: Prepared
+    index: Index | None = None
+    llm: LlmLimits = LlmLimits()
     speech: SpeechSettings = SpeechSettings()
     metrics_interval_ms: int = 2_000
 
@@ -111,7 +117,6 @@ class Call:
             len(self._channels),
             setup.speech,
             next_job_id=self._hearing.next_job_id,
-            prompt=setup.plan.prompt,
             hotwords=", ".join(setup.plan.hotwords),
         )
         self._revisions = Revisions()
@@ -121,6 +126,7 @@ class Call:
         self._history = History()
         self._requests = count(1)
         self._embedding: dict[int, str] = {}
+        self._asking = Asking(setup.llm, lambda: next(self._requests))
         self._unscored = 0
         self._measured_ms = 0
         self._paused_at: float | None = None
@@ -292,6 +298,8 @@ class Call:
             self._history.heard(heard, self._moment())
         thoughts, texts = self._thinking.heard(heard, self._channels[heard.channel], self._moment())
         self._tell(thoughts)
+        if self._thinking.to_ask and (said := self._thinking.transcript.get(heard.utterance_id)):
+            self._effects += self._asking.match(self._thinking.to_ask, said, self._thinking.transcript.last(NEARBY))
         if texts and not self._load.is_semantic:
             self._understood(heard.utterance_id, NO_MEANING)
         elif texts:
@@ -309,6 +317,15 @@ class Call:
     def _understood(self, utterance_id: str, vectors: np.ndarray[Any, np.dtype[np.float32]]) -> None:
         self._history.embedded(utterance_id, vectors, self._moment())
         self._tell(self._thinking.embedded(utterance_id, vectors, self._moment()))
+
+    def _answered(self, event: Answered) -> None:
+        answer = self._asking.answered(event)
+        if isinstance(answer, Affirmed):
+            span = (answer.start, answer.end)
+            self._history.affirmed(answer.utterance_id, answer.question, span, self._moment())
+            self._tell(self._thinking.affirmed(answer.utterance_id, answer.question, span, self._moment()))
+        elif isinstance(answer, Suggested):
+            self._tell(list(self._thinking.cues.suggested(answer.card_id, answer.text, self._moment())))
 
     def _speech(self, channel: int, is_speaking: bool, at_ms: int) -> None:
         self._history.speech(channel, is_speaking, at_ms, self._moment())
@@ -449,8 +466,16 @@ class Call:
             elif isinstance(thought, CardChange):
                 self._counts[thought.what] = self._counts.get(thought.what, 0) + 1
                 self._render.card(thought, self._thinking.transcript)
+                if thought.what == "raised":
+                    self._suggest(thought.card)
             else:
                 TELL[type(thought)](self._render, thought)
+
+    def _suggest(self, card: Card) -> None:
+        """Words for a card come later, or not at all."""
+        transcript = self._thinking.transcript
+        said = transcript.get(card.trigger.utterance_id) if card.trigger else None
+        self._effects += self._asking.phrase(card, said, transcript.last(NEARBY))
 
     def _degrade(self, change: ServiceDegraded | None) -> None:
         if change:
@@ -475,6 +500,7 @@ class Call:
             SpeechScored: self._scored,
             Decoded: self._decoded,
             Embedded: self._embedded,
+            Answered: self._answered,
             TextReceived: self._text,
             CardRendered: self._rendered,
             CardAcked: self._acked,
@@ -496,6 +522,7 @@ class Call:
         return Thinking(
             self._setup.plan,
             self._setup.prepared,
+            index=self._setup.index,
             call_id=self.info.call_id,
             context=self.info.context,
             wall=lambda at_ms: self._arrivals.wall(at_ms, self._now),

@@ -30,6 +30,10 @@ class History:
         """The meaning of an utterance."""
         self._entries.append((_embed, 0, (utterance_id, vectors), moment))
 
+    def affirmed(self, utterance_id: str, question: str, span: tuple[int, int], moment: Moment) -> None:
+        """What a language model said of an utterance."""
+        self._entries.append((_affirm, 0, (utterance_id, question, span), moment))
+
     def speech(self, channel: int, is_speaking: bool, at_ms: int, moment: Moment) -> None:
         """Somebody began or stopped."""
         self._entries.append((_speak, channel, (is_speaking, at_ms), moment))
@@ -51,6 +55,12 @@ def _embed(
     thinking: Thinking, _: Speaker, utterance_id: str, vectors: NDArray[np.float32], moment: Moment
 ) -> list[Thought]:
     return thinking.embedded(utterance_id, vectors, moment)
+
+
+def _affirm(
+    thinking: Thinking, _: Speaker, utterance_id: str, question: str, span: tuple[int, int], moment: Moment
+) -> list[Thought]:
+    return thinking.affirmed(utterance_id, question, span, moment)
 
 
 def _speak(thinking: Thinking, speaker: Speaker, is_speaking: bool, at_ms: int, moment: Moment) -> list[Thought]:

@@ -197,6 +197,7 @@ class Renderer:
                 state=card.state,
                 ledger=card.ledger,
                 feedback=card.feedback,
+                suggestion=card.suggestion,
                 outcome=card.outcome,
             )
         elif change.what == "outcome":
@@ -248,7 +249,7 @@ class Renderer:
 
 def is_told(signal: Signal) -> bool:
     """Whether a signal goes out: only what final text says, and not what is the engine's own business."""
-    return signal.is_final and not signal.label.startswith(("cue:", "stage:", "applies:"))
+    return signal.is_final and not signal.label.startswith(("cue:", "stage:", "applies:", "knowledge:"))
 
 
 def _source(evidence: Evidence | None) -> dict[str, str]:

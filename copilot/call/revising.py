@@ -26,13 +26,11 @@ class Revising:
         settings: SpeechSettings,
         *,
         next_job_id: Callable[[], int],
-        prompt: str = "",
         hotwords: str = "",
     ) -> None:
         self._timeline = timeline
         self._channels = [
-            SecondPass(channel, settings, next_job_id=next_job_id, prompt=prompt, hotwords=hotwords)
-            for channel in range(channels)
+            SecondPass(channel, settings, next_job_id=next_job_id, hotwords=hotwords) for channel in range(channels)
         ]
         self._clips = [Clips() for _ in range(channels)]
         self._asked: dict[int, int] = {}

@@ -7,16 +7,19 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from copilot.call.answering import Answering
 from copilot.call.minutes import Minutes
 from copilot.cues.engine import CardChange, Cues
 from copilot.cues.moments import CallMoment, Moment, Timing
 from copilot.events import Heard, Metric, Signal, Speaker, StageChanged, StepChanged, Utterance
+from copilot.knowledge.index import Index
 from copilot.playbook.compile import Plan
 from copilot.signals.listener import Listener, Prepared
 from copilot.signals.pace import Pace
 from copilot.sop.machine import Sop
 from copilot.transcript.turns import Transcript
 
+NO_VECTORS = np.zeros((0, 0), np.float32)
 Thought = Utterance | Signal | StepChanged | StageChanged | Metric | CardChange
 
 
@@ -32,6 +35,7 @@ class Thinking:
         plan: Plan,
         prepared: Prepared,
         *,
+        index: Index | None = None,
         call_id: str,
         context: Mapping[str, str],
         wall: Callable[[int], float],
@@ -40,6 +44,9 @@ class Thinking:
         self._wall = wall
         self.transcript = Transcript()
         self.listener = Listener(plan, prepared, context=context)
+        self.to_ask: tuple[str, ...] = ()
+        """What a language model should be asked about the utterance heard last."""
+        self._answering = Answering(plan.playbook, index)
         self.pace = Pace()
         self.sop = Sop(plan.playbook, context)
         self.cues = Cues(plan.playbook, call_id=call_id, context=context, next_card_id=next_card_id)
@@ -56,15 +63,25 @@ class Thinking:
             self.pace.heard(utterance)
             self._minutes.open(utterance.id, moment.now)
         hearing = self.listener.hear(utterance, stage=self.sop.stage or self._first_stage)
+        self.to_ask = hearing.ask
         thoughts += self._signals(hearing.signals, moment)
         if utterance.is_final and not hearing.embed:
+            thoughts += self._answer(utterance.id, NO_VECTORS, moment)
             thoughts += self._conclude(utterance.id, moment)
         return thoughts, hearing.embed
 
     def embedded(self, utterance_id: str, vectors: NDArray[np.float32], moment: Moment) -> list[Thought]:
         """The meaning of an utterance's texts arrived (an empty matrix when the encoder failed)."""
-        signals = self.listener.embedded(utterance_id, vectors)
-        return [*self._signals(signals, moment), *self._conclude(utterance_id, moment)]
+        thoughts = self._signals(self.listener.embedded(utterance_id, vectors), moment)
+        thoughts += self._answer(utterance_id, vectors, moment)
+        return thoughts + self._conclude(utterance_id, moment)
+
+    def affirmed(self, utterance_id: str, question: str, span: tuple[int, int], moment: Moment) -> list[Thought]:
+        """A language model says yes to a question about an utterance, because of these characters of it."""
+        thoughts = self._signals(self.listener.answered(utterance_id, question, *span), moment)
+        if self.listener.is_settled(utterance_id):  # else its end is still to come
+            thoughts += self._conclude(utterance_id, moment)
+        return thoughts
 
     def speech(self, speaker: Speaker, is_speaking: bool, at_ms: int, moment: Moment) -> list[Thought]:
         """Somebody began or stopped speaking at media time ``at_ms``."""
@@ -128,6 +145,7 @@ class Thinking:
         thoughts: list[Thought] = []
         for signal in sorted(signals, key=lambda signal: signal.evidence.end_ms):
             thoughts.append(signal)
+            self._answering.note(signal)
             if signal.is_final:
                 self._minutes.add(signal)
                 thoughts += self._progress(self.sop.observe(signal, moment.pos_ms), moment, signal)
@@ -135,6 +153,11 @@ class Thinking:
             if signal.label == "ending" and signal.is_final:
                 thoughts += self.happened(CallMoment(kind="ending"), moment)
         return thoughts
+
+    def _answer(self, utterance_id: str, vectors: NDArray[np.float32], moment: Moment) -> list[Thought]:
+        """What the documents say, once the meaning of the question is known."""
+        utterance = self.transcript.get(utterance_id)
+        return self._signals(self._answering.answer(utterance, vectors), moment) if utterance else []
 
     def _progress(
         self, changes: list[StepChanged | StageChanged], moment: Moment, cause: Signal | None = None

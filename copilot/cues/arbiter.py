@@ -43,13 +43,20 @@ Reason = Literal[
 class Request(Frozen, frozen=True, kw_only=True):
     """A card that wants to be seen. ``utterance_id`` is empty when no words caused it.
 
-    ``again``: a snoozed card coming back, whose cue's own limits do not apply.
+    ``again``: a snoozed card coming back, whose cue's own limits do not apply. ``subject`` tells cards of one cue
+    apart that say different things: each has the cue's limits for itself.
     """
 
     card_id: str
     cue: Cue
     utterance_id: str = ""
     again: bool = False
+    subject: str = ""
+
+    @property
+    def key(self) -> str:
+        """What limits are counted for."""
+        return f"{self.cue.id}#{self.subject}" if self.subject else self.cue.id
 
     @property
     def rank(self) -> tuple[bool, int]:
@@ -111,7 +118,7 @@ class Arbiter:
         """Somebody wants to show a card: rule at once, or let it wait."""
         refusal = self._refusal(request, now)
         if request.utterance_id:
-            self._asked.add((request.cue.id, request.utterance_id))
+            self._asked.add((request.key, request.utterance_id))
         if refusal:
             return [Withhold(card_id=request.card_id, reason=refusal)]
         self._waiting.append(Waiting(request, until=now + self._attention.hold_s))
@@ -171,14 +178,14 @@ class Arbiter:
             return "shadow"
         if self._is_duplicate(request):
             return "duplicate"
-        shows = self._shows.get(cue.id, 0)
+        shows = self._shows.get(request.key, 0)
         if request.again or not shows:
             return None
         if cue.once:
             return "once"
         if shows >= cue.max_shows:
             return "max_shows"
-        return "cooldown" if now < self._last_shown[cue.id] + cue.cooldown_s else None
+        return "cooldown" if now < self._last_shown[request.key] + cue.cooldown_s else None
 
     def _obstacle(self, request: Request, now: float) -> Reason | None:
         """What stands in the way of the card just now."""
@@ -196,13 +203,12 @@ class Arbiter:
 
     def _is_duplicate(self, request: Request) -> bool:
         """The same cue about the same words, or nearly the words of a card the rep sees or is about to see."""
-        if not request.again and (request.cue.id, request.utterance_id) in self._asked:
+        if not request.again and (request.key, request.utterance_id) in self._asked:
             return True
         present = [*self._visible.values(), *(waiting.request for waiting in self._waiting)]
         headline = request.cue.card.headline
         return any(
-            other.cue.id == request.cue.id or ratio(headline, other.cue.card.headline) >= ALIKE_PERCENT
-            for other in present
+            other.key == request.key or ratio(headline, other.cue.card.headline) >= ALIKE_PERCENT for other in present
         )
 
     def _is_mid_utterance(self, now: float) -> bool:
@@ -248,8 +254,8 @@ class Arbiter:
     def _show(self, waiting: Waiting, now: float) -> list[Ruling]:
         request = waiting.request
         self._waiting.remove(waiting)
-        self._last_shown[request.cue.id] = now
-        self._shows[request.cue.id] = self._shows.get(request.cue.id, 0) + 1
+        self._last_shown[request.key] = now
+        self._shows[request.key] = self._shows.get(request.key, 0) + 1
         if request.cue.id in self._held_out:
             return [Withhold(card_id=request.card_id, reason="hold_out")]
         victim = self._victim(request)

@@ -149,6 +149,13 @@ class Deck:
             return [self._close(entry, state, action, moment)]
         return [] if answered == card else [self._change(entry, "updated", card=answered)]
 
+    def suggested(self, card_id: str, suggestion: str) -> list[CardChange]:
+        """Words for the advice of a visible card."""
+        entry = self._open.get(card_id)
+        if entry is None or not entry.was_shown:
+            return []
+        return [self._change(entry, "updated", card=replace(entry.card, suggestion=suggestion))]
+
     def confirm(self, signal: Signal) -> list[CardChange]:
         """Final text says it too: cards raised on its interim text quote the final text from now on."""
         drawn = self._drawn_from(signal.evidence.utterance_id, lambda label: label == signal.label)

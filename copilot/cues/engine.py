@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from copilot.cues.adherence import Adherence
 from copilot.cues.arbiter import Arbiter, Request, Ruling, Show, Supersede
 from copilot.cues.combinators import earliest
@@ -14,7 +16,7 @@ from copilot.cues.holdout import held_out
 from copilot.cues.moments import CallMoment, Fact, Match, Moment, Timing
 from copilot.cues.scene import REMEMBERED_UTTERANCES, Scene
 from copilot.events import Outcome, Signal, Speaker, StepChanged, StepState
-from copilot.playbook.model import Cue, Playbook
+from copilot.playbook.model import CardContent, Cue, Playbook
 
 __all__ = ["SNOOZE_S", "CardChange", "Cues"]
 
@@ -151,6 +153,10 @@ class Cues:
             self._snooze(self._deck[card_id], moment)
         return changes + self._settle(moment)
 
+    def suggested(self, card_id: str, suggestion: str, moment: Moment) -> list[CardChange]:
+        """Somebody found words for the advice of a card; a card that is gone or was never seen keeps none."""
+        return self._deck.suggested(card_id, suggestion) + self._settle(moment)
+
     def withdraw_all(self, reason: str, moment: Moment) -> list[CardChange]:
         """Nothing that led to the open cards is true any more."""
         self._snoozed.clear()
@@ -186,9 +192,10 @@ class Cues:
     def _propose(
         self, cue: Cue, match: Match, moment: Moment, timing: Timing, *, again: bool = False
     ) -> list[CardChange]:
+        cue, subject = _filled(cue, match)
         entry = self._deck.draw(cue, match, moment, timing, again=again)
         utterance_id = match.signal.evidence.utterance_id if match.signal else ""
-        request = Request(card_id=entry.card.id, cue=cue, utterance_id=utterance_id, again=again)
+        request = Request(card_id=entry.card.id, cue=cue, utterance_id=utterance_id, again=again, subject=subject)
         return self._rule(self._arbiter.ask(request, moment.now), moment)
 
     def _rule(self, rulings: Iterable[Ruling], moment: Moment) -> list[CardChange]:
@@ -260,6 +267,15 @@ def _watch(cue: Cue, scene: Scene) -> Watched:
         close_when=Condition(cue.close_when, scene) if cue.close_when else None,
         expected=Condition(cue.expected.trigger, scene) if cue.expected else None,
     )
+
+
+def _filled(cue: Cue, match: Match) -> tuple[Cue, str]:
+    """The cue with what was found in its card, and what the card is then about."""
+    snippet = match.signal.snippet if match.signal else None
+    if snippet is None:
+        return cue, ""
+    card = CardContent(headline=snippet.headline, lines=snippet.lines, material=snippet.source)
+    return replace(cue, card=card), snippet.source
 
 
 def _present(moment: Moment) -> Timing:

@@ -14,6 +14,7 @@ import msgspec.inspect
 from copilot.errors import PlaybookError
 from copilot.events import Language
 from copilot.playbook.check import check
+from copilot.playbook.documents import with_documents
 from copilot.playbook.model import Playbook
 from copilot.playbook.source import Source
 
@@ -22,8 +23,8 @@ DEFAULT = {"en": "outbound-en", "zh": "outbound-zh"}
 
 
 def load_playbook(path: str | Path) -> Playbook:
-    """Read and check the playbook in the file ``path``. Raises PlaybookError."""
-    return parse_playbook(_read(Path(path)), str(path))
+    """Read and check the playbook in the file ``path``, its documents with it. Raises PlaybookError."""
+    return with_documents(parse_playbook(_read(Path(path)), str(path)), Path(path).parent)
 
 
 def parse_playbook(text: str, file: str = "") -> Playbook:
@@ -41,13 +42,17 @@ def interpret(source: Source) -> Playbook:
     return playbook
 
 
-def find_playbook(name_or_path: str = "", folder: str = "", language: Language = "en") -> Playbook:
-    """The playbook a person means: a file, a name in ``folder``, a shipped pack, or the pack for ``language``.
+def find_playbook(name_or_path: str = "", folder: str = "", language: Language = "en", knowledge: str = "") -> Playbook:
+    """The playbook a person means, with its documents.
 
-    A name is what stands before ``.yaml``; something with a suffix or a slash is a file. Raises PlaybookError
-    (``playbook.unreadable`` when there is none).
+    It is a file, a name in ``folder``, a shipped pack, or the pack for ``language``. A name is what stands before
+    ``.yaml``; something with a suffix or a slash is a file. Raises PlaybookError
+    (``playbook.unreadable`` when there is none). ``knowledge`` is the folder with the documents of playbooks that name
+    none themselves.
     """
-    return interpret(find_source(name_or_path, folder, language))
+    source = find_source(name_or_path, folder, language)
+    file = Path(source.file)
+    return with_documents(interpret(source), file.parent if file.is_file() else None, knowledge)
 
 
 def find_source(name_or_path: str = "", folder: str = "", language: Language = "en") -> Source:

@@ -304,9 +304,9 @@ class Cue(Part, frozen=True, kw_only=True):
 
 
 class Passage(Part, frozen=True, kw_only=True):
-    """Something a rep may answer with: lines of ``text`` under a ``heading``, found at ``source`` (``faq.md#warranty``).
+    """Something a rep may answer with: lines of ``text`` under a ``heading``.
 
-    A cue's ``material`` that names a ``source`` links the card with the passage.
+    ``source`` is where it is found (``faq.md#warranty``). A cue whose ``material`` names a source is linked with it.
     """
 
     heading: Annotated[str, Meta(min_length=1, max_length=300)]
@@ -325,7 +325,7 @@ class Knowledge(Part, frozen=True, kw_only=True):
     folder: str = ""
     passages: Annotated[tuple[Passage, ...], Meta(max_length=2_000)] = ()
     when: Trigger = Trigger(signal="signal.question")
-    threshold: Share = 0.5
+    threshold: Share = 0.47
     priority: Annotated[int, Meta(ge=0, le=100)] = 60
     ttl_s: Seconds = 30.0
     cooldown_s: Annotated[float, Meta(ge=0, le=14_400)] = 60.0

@@ -72,6 +72,12 @@ def roots(playbook: Playbook) -> Iterator[tuple[str, Trigger]]:
             yield f"$.cues[{i}].close_when", cue.close_when
         if cue.expected:
             yield f"$.cues[{i}].expected.trigger", cue.expected.trigger
+    yield from _others(playbook)
+
+
+def _others(playbook: Playbook) -> Iterator[tuple[str, Trigger]]:
+    if playbook.knowledge:
+        yield "$.knowledge.when", playbook.knowledge.when
     if playbook.ending:
         yield "$.ending", playbook.ending
 

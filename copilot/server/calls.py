@@ -181,6 +181,7 @@ class LiveCalls:
             recogniser=service.recogniser(info.call_id),
             encode=service.suite.encoder.encode_bytes,
             ledgers=kept,
+            adviser=service.llm,
         )
         live = LiveCall(header=header, driver=driver, kept=kept, journal=journal, without=call.without)
         self._live[info.call_id] = live

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 import structlog
@@ -13,6 +13,8 @@ from copilot.call.call import Call
 from copilot.clock import Clock
 from copilot.errors import CopilotError, StorageError
 from copilot.events import (
+    Answered,
+    Ask,
     AudioReceived,
     Began,
     CallEffect,
@@ -53,6 +55,12 @@ class Recogniser(Protocol):
     def cancel(self, job_id: int) -> object: ...
 
 
+class Adviser(Protocol):
+    """Asks a language model; every question gets an answer in limited time, if only an error."""
+
+    async def ask(self, question: Ask) -> Answered: ...
+
+
 class Ledgers(Protocol):
     """Where what happens to a call is kept."""
 
@@ -66,7 +74,7 @@ class Driver:
     ``put`` may be called from any coroutine and waits when the mailbox is full; ``answer`` from any thread.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the doors of a call, each of another kind
         self,
         call: Call,
         *,
@@ -76,6 +84,7 @@ class Driver:
         recogniser: Recogniser,
         encode: Callable[[tuple[str, ...]], bytes],
         ledgers: Ledgers,
+        adviser: Adviser | None = None,
     ) -> None:
         self.call = call
         self._clock = clock
@@ -83,6 +92,7 @@ class Driver:
         self._ears = ears
         self._recogniser = recogniser
         self._encode = encode
+        self._adviser = adviser
         self._ledgers = ledgers
         self._mailbox: asyncio.Queue[CallEvent] = asyncio.Queue(MAILBOX)
         self._held: CallEvent | None = None
@@ -237,7 +247,9 @@ class Driver:
             elif isinstance(effect, CancelDecode):
                 self._recogniser.cancel(effect.job_id)
             elif isinstance(effect, Embed):
-                self._spawn_embed(effect)
+                self._spawn(self._embed(effect))
+            elif isinstance(effect, Ask):
+                self._spawn(self._ask(effect))
             else:
                 self._finish(effect)
 
@@ -248,8 +260,8 @@ class Driver:
 
         self._ears[effect.channel].submit(self.call.windows(effect), answer)
 
-    def _spawn_embed(self, effect: Embed) -> None:
-        job = self._loop.create_task(self._embed(effect))
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        job = self._loop.create_task(work)
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
 
@@ -260,6 +272,11 @@ class Driver:
             log.error("encoder.failed", call_id=self.call.info.call_id, error=type(error).__name__)
             vectors = b""
         self._take(Embedded(request_id=effect.request_id, vectors=vectors))
+
+    async def _ask(self, effect: Ask) -> None:
+        """Beside everything else. A call recovered by a node without a language model goes on without."""
+        off = Answered(request_id=effect.request_id, error="llm.off")
+        self._take(await self._adviser.ask(effect) if self._adviser else off)
 
     def _finish(self, effect: Finish) -> None:
         self.finish_reason = effect.reason

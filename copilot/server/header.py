@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from copilot.call.asking import LlmLimits
 from copilot.call.call import CallSetup
 from copilot.config import SpeechSettings
 from copilot.errors import StorageError
@@ -21,6 +22,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     resume_token: str
     speech: SpeechSettings
     metrics_interval_ms: int
+    llm: LlmLimits = LlmLimits()
 
     @classmethod
     def of(cls, info: CallInfo, playbook: Playbook, setup: CallSetup, *, started_by: str, resume_token: str) -> Header:
@@ -32,6 +34,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
             resume_token=resume_token,
             speech=setup.speech,
             metrics_interval_ms=setup.metrics_interval_ms,
+            llm=setup.llm,
         )
 
     def stored(self) -> RecordingHeader:
@@ -41,6 +44,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
             "resume_token": self.resume_token,
             "speech": msgspec.to_builtins(self.speech),
             "metrics_interval_ms": self.metrics_interval_ms,
+            "llm": msgspec.to_builtins(self.llm),
         }
         return RecordingHeader(call=self.info, playbook=msgspec.json.encode(self.playbook).decode(), settings=settings)
 

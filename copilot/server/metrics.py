@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from copilot.engines.llm import RESULTS as ASKED
 from copilot.engines.pool import BatchDone, PoolStats
 from copilot.events import LOAD_STAGES
 from copilot.wire.messages import CallMessage, CardRaised, TranscriptFinal
@@ -65,6 +66,9 @@ class Metrics:
             registry=registry,
         )
         self._refused = Counter("copilot_calls_refused", "New calls not taken", ["reason"], registry=registry)
+        self._asked = Counter("copilot_llm_questions", "Questions to the language model", ["result"], registry=registry)
+        for result in ASKED:
+            self._asked.labels(result)
         for kind in KINDS:
             self._waits.labels(kind)
             self._decodes.labels(kind)
@@ -95,6 +99,10 @@ class Metrics:
             self._finals.observe(message.lag_ms / 1000)
         elif isinstance(message, CardRaised) and message.caused_by:
             self._cards.observe(max(0, message.ledger.sent - message.ledger.phrase_end) / 1000)
+
+    def asked(self, result: str) -> None:
+        """A question to the language model came to its end."""
+        self._asked.labels(result).inc()
 
     def refused(self, reason: str) -> None:
         """A new call was not taken."""

@@ -12,6 +12,8 @@ import structlog
 from copilot.call.call import Call
 from copilot.errors import CopilotError, StorageError
 from copilot.events import (
+    Answered,
+    Ask,
     CallEffect,
     CallEvent,
     CancelDecode,
@@ -58,6 +60,8 @@ class Unanswered:
                 self._effects["decode", effect.job.job_id, 0] = effect
             elif isinstance(effect, Embed):
                 self._effects["embed", effect.request_id, 0] = effect
+            elif isinstance(effect, Ask):
+                self._effects["ask", effect.request_id, 0] = effect
             elif isinstance(effect, CancelDecode):
                 self._effects.pop(("decode", effect.job_id, 0), None)
 
@@ -69,6 +73,8 @@ class Unanswered:
             self._effects.pop(("decode", event.job_id, 0), None)
         elif isinstance(event, Embedded):
             self._effects.pop(("embed", event.request_id, 0), None)
+        elif isinstance(event, Answered):
+            self._effects.pop(("ask", event.request_id, 0), None)
 
     @property
     def effects(self) -> list[CallEffect]:

@@ -19,6 +19,7 @@ from copilot.call.outbox import rfc3339
 from copilot.clock import Clock, SystemClock
 from copilot.config import Settings
 from copilot.engines.ears import Ears
+from copilot.engines.llm import Llm
 from copilot.engines.pool import BatchDone, OnDone, Pool
 from copilot.engines.suite import Suite
 from copilot.errors import CopilotError
@@ -73,11 +74,12 @@ class Service:
         self.data = data
         self.pool = Pool(suite.asr, settings.recogniser, clock, self._on_batch)
         self.ears = Ears(suite.silero)
-        self.library = Library(settings, suite.encoder.encode)
+        self.library = Library(settings, suite.encoder.encode, suite.encoder.intents)
         self.floor = Floor()
         self.calls = LiveCalls(self)
         self.overload = Overload(self, suite.asr)
         self.metrics = Metrics(self)
+        self.llm = Llm.connect(settings.llm, self.metrics.asked) if settings.llm.enabled else None
         self.connections: set[Connection] = set()
         self._watchers: Counter[str] = Counter()
         self.bus_trouble = ""
@@ -97,6 +99,8 @@ class Service:
             service = cls(settings, suite, clock, data)
             stack.push_async_callback(asyncio.to_thread, service.pool.close)
             stack.push_async_callback(asyncio.to_thread, service.ears.close)
+            if service.llm:
+                stack.push_async_callback(service.llm.close)
             service.store = await asyncio.to_thread(
                 Store.open, settings.store, data.root, clock=clock, on_failed=service._on_failed
             )

@@ -361,12 +361,13 @@ class CardRaised(CallMessage, frozen=True, kw_only=True, tag="card.raised"):
 
 
 class CardUpdated(CallMessage, frozen=True, kw_only=True, tag="card.updated"):
-    """The card's state or ledger changed."""
+    """The card's state, ledger or suggestion changed. ``suggestion``: words in which a language model would say it."""
 
     card_id: str
     state: str
     ledger: Ledger
     feedback: str = ""
+    suggestion: str = ""
     outcome: str = "undetermined"
 
 

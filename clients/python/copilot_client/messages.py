@@ -272,13 +272,14 @@ class CardRaised(CallEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class CardUpdated(CallEvent):
-    """The card's state or ledger changed."""
+    """The card's state, ledger or suggestion changed. `suggestion`: words in which a language model would say it."""
 
     type: ClassVar[str] = "card.updated"
     card_id: str
     state: str
     ledger: Ledger
     feedback: str = ""
+    suggestion: str = ""
     outcome: str = "undetermined"
 
 
