@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
@@ -29,6 +30,8 @@ BACKLOG_MS: Final = 60_000
 KEPT: Final = 0.9
 """So much of the letters, each weighed by its probability, must be there again."""
 PROMPT_CHARACTERS: Final = 120
+GARBLED: Final = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]")
+"""Full-width letters and digits: nobody says them; a beam search writes them where it wanted a full-width comma."""
 
 
 class Revised(Frozen, frozen=True, kw_only=True):
@@ -56,13 +59,11 @@ class SecondPass:
         settings: SpeechSettings,
         *,
         next_job_id: Callable[[], int],
-        prompt: str = "",
         hotwords: str = "",
     ) -> None:
         self._channel = channel
         self._settings = settings
         self._next_job_id = next_job_id
-        self._prompt = prompt
         self._hotwords = hotwords
         self._waiting: deque[Spoken] = deque()
         self._asked: _Asked | None = None
@@ -172,7 +173,7 @@ class SecondPass:
                 end_ms=stretches[-1][1],
                 due=self._asked.deadline,
                 language=_language(spoken[0].heard.language),
-                prompt=self._said[-PROMPT_CHARACTERS:] or self._prompt,
+                prompt=self._said[-PROMPT_CHARACTERS:].strip(),
                 hotwords=self._hotwords,
                 spans=stretches,
             )
@@ -207,7 +208,7 @@ def second_reading(live: Heard, part: Share, hypothesis: Hypothesis, min_voiced_
     )
     if objection(alone, voiced_ms=voiced_ms, min_voiced_ms=min_voiced_ms):
         return None
-    if letters(part.text) == letters(live.text) or _is_doubtful(live, part, likely):
+    if GARBLED.search(part.text) or letters(part.text) == letters(live.text) or _is_doubtful(live, part, likely):
         return None
     text = clean(part.text)
     return msgspec.structs.replace(

@@ -13,7 +13,7 @@ SETTINGS = SpeechSettings(second_pass="on", revision_timeout_s=30.0)
 
 
 def machine(settings: SpeechSettings = SETTINGS) -> SecondPass:
-    return SecondPass(0, settings, next_job_id=count(1).__next__, prompt="A sales call.", hotwords="solar")
+    return SecondPass(0, settings, next_job_id=count(1).__next__, hotwords="solar")
 
 
 def line(number: int, start_s: float, seconds: float, text: str = "", language: str = "en", p: float = 0.8) -> Heard:
@@ -66,7 +66,7 @@ def test_half_a_minute_of_speech_is_read_again_together():
         assert second.ask(10_000 * number + 6_000, 0.0) == []
     second.told(line(3, 30, 6))
     job = asked(second, 36_000, 5.0)
-    assert (job.kind, job.language, job.prompt, job.hotwords) == ("revision", "en", "A sales call.", "solar")
+    assert (job.kind, job.language, job.prompt, job.hotwords) == ("revision", "en", "", "solar")
     assert job.spans == ((0, 6_200), (9_800, 16_200), (19_800, 26_200), (29_800, 36_200))
     assert FULL_MS <= packed_ms(job.spans) <= MOST_MS
     assert job.due == second.next_deadline() == 35.0
@@ -127,6 +127,7 @@ def test_a_better_reading_revises_and_a_like_one_does_not():
         ("Bear with me a second.", 0.6),  # less sure
         ("me me me me me me me me me me me me", 0.95),  # a loop
         ("[Music]", 0.9),  # not words
+        ("Bear with me Ｇ a second", 0.95),  # not letters
         ("Bear with me a second " * 20, 0.95),  # more than anybody can say
     ],
 )
