@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, Protocol
 
@@ -24,6 +25,9 @@ OnDone = Callable[[Decoded], None]
 PRIORITY: Final[dict[Kind, int]] = {"final": 0, "speculative": 0, "interim": 1, "revision": 2}
 CROWDED_S: Final = 1.0
 """When a live job has waited this long, revisions are shed: nobody waits for them."""
+RECENT_S: Final = 10.0
+REVISE_BELOW: Final = 0.35
+"""Revisions are for idle workers: one call takes about a quarter of two cores."""
 ALIKE_SAMPLES: Final = 4 * SAMPLE_RATE_HZ
 """Jobs whose audio differs by more do not share a batch: the longest sets the price for all."""
 
@@ -96,11 +100,11 @@ class _Entry(msgspec.Struct, frozen=True, eq=False):
 class Pool:
     """Shares one model among all calls.
 
-    Finals go before speculative jobs before interims before revisions, each in the order they came. Interims are shed
-    when more than ``queue_limit`` jobs wait, revisions (of which one runs at a time, alone) when a live job has waited
-    for a second; the others never are. ``on_done`` is called exactly once for every job that was not
-    cancelled: on a worker's thread or, when the job is shed, on the caller's. Ids of jobs and utterances are
-    unique per ``owner`` (a call). ``observe`` is told of every batch, on a worker's thread.
+    Finals and what may become one go before interims before revisions, each by when they are due. Interims are shed
+    when more than ``queue_limit`` jobs wait; revisions (of which one runs at a time, alone) when a live job has waited
+    for a second or live work keeps the workers busy; the others never are. ``on_done`` is called exactly once for
+    every job that was not cancelled: on a worker's thread or, when the job is shed, on the caller's. Ids of jobs and
+    utterances are unique per ``owner`` (a call). ``observe`` is told of every batch, on a worker's thread.
     """
 
     def __init__(
@@ -119,6 +123,7 @@ class Pool:
         self._submitted = 0
         self._closed = False
         self._revising = False
+        self._live: deque[tuple[float, float]] = deque()  # when live batches began and the seconds they took
         self._stats = PoolStats()
         self._workers = [
             threading.Thread(target=self._work, name=f"asr-{index}", daemon=True) for index in range(settings.parallel)
@@ -186,7 +191,10 @@ class Pool:
             busy_ms = round((self._clock.now() - started) * 1000)
             done = _done(batch, started, busy_ms)
             with self._changed:
-                self._revising = self._revising and batch[0].job.kind != "revision"
+                if batch[0].job.kind == "revision":
+                    self._revising = False
+                else:
+                    self._live.append((started, busy_ms / 1000))
                 self._add(
                     running=-len(batch),
                     decoded=0 if error else len(batch),
@@ -227,11 +235,20 @@ class Pool:
         return bool(self._queue) and not (self._revising and self._queue[0].job.kind == "revision")
 
     def _gives_way(self, entry: _Entry) -> bool:
-        """A revision, while live jobs have to wait."""
+        """A revision, while live work keeps the workers busy or has to wait: it would hold one of them for seconds."""
         if entry.job.kind != "revision":
             return False
         crowded = self._clock.now() - CROWDED_S
-        return any(other.job.kind != "revision" and other.queued_at < crowded for other in self._queue)
+        return self._live_share() > REVISE_BELOW or any(
+            other.job.kind != "revision" and other.queued_at < crowded for other in self._queue
+        )
+
+    def _live_share(self) -> float:
+        """The part (0..1) of the workers' time that live jobs took lately."""
+        since = self._clock.now() - RECENT_S
+        while self._live and self._live[0][0] < since:
+            self._live.popleft()
+        return sum(busy_s for _, busy_s in self._live) / (RECENT_S * len(self._workers))
 
     def _transcribe(self, batch: Sequence[_Entry]) -> tuple[Sequence[Hypothesis | None], str]:
         requests = [

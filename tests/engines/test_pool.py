@@ -281,3 +281,21 @@ def test_revisions_do_not_give_way_to_each_other():
     desk.submit(2, "revision")
     desk.finish(3)
     assert desk.order == ["final", "revision", "revision"]
+
+
+def test_revisions_are_for_idle_workers():
+    desk = Desk()
+    desk.model.hold()
+    desk.submit(1)
+    assert desk.model.entered.acquire(timeout=5)
+    desk.clock.advance(4.0)
+    desk.model.release()
+    assert desk._arrived.acquire(timeout=5)
+    desk.submit(2, "revision")
+    assert desk._arrived.acquire(timeout=5)
+    assert desk.answers["", 2].error == "shed"
+    desk.clock.advance(20.0)
+    desk.submit(3, "revision")
+    assert desk._arrived.acquire(timeout=5)
+    assert desk.answers["", 3].error == ""
+    desk.pool.close()
