@@ -18,6 +18,8 @@ class Phrase(msgspec.Struct, frozen=True):
     end: float
     labels: list[str] = []
     speaker: str = ""
+    text: str = ""
+    hard_negative_for: list[str] = []
 
 
 class Utterance(msgspec.Struct, frozen=True):
