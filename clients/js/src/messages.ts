@@ -24,7 +24,8 @@ export type CardKind =
   | "compliance"
   | "behaviour"
   | "wrap_up"
-  | "info";
+  | "info"
+  | "knowledge";
 export type CardState =
   | "raised"
   | "shown"
@@ -332,6 +333,7 @@ export interface CardUpdated extends Sequenced {
   state: string;
   ledger: Ledger;
   feedback: string;
+  suggestion?: string;
   outcome?: string;
 }
 

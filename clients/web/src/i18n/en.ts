@@ -34,6 +34,7 @@ export const en = {
     behaviour: "Delivery",
     wrap_up: "Wrap up",
     info: "Note",
+    knowledge: "Answer",
   },
   card: {
     deck: "Cue cards",
@@ -52,6 +53,7 @@ export const en = {
     fromSilence: "From timing, not from words",
     show: "Show this card",
     material: "Material",
+    suggestion: "Perhaps: {text}",
     fresh: "New card: {headline}",
     critical: "Important",
   },

@@ -36,6 +36,7 @@ export const zh: Messages = {
     behaviour: "表达",
     wrap_up: "收尾",
     info: "提示",
+    knowledge: "资料答复",
   },
   card: {
     deck: "提示卡",
@@ -54,6 +55,7 @@ export const zh: Messages = {
     fromSilence: "由时间触发，并非话语",
     show: "查看这张卡片",
     material: "资料",
+    suggestion: "可以说：{text}",
     fresh: "新卡片：{headline}",
     critical: "重要",
   },

@@ -36,6 +36,7 @@ export interface ShownCard {
   reason: string;
   outcome: string;
   feedback: string;
+  suggestion?: string;
 }
 
 export interface HeldBackCard {
@@ -195,6 +196,7 @@ function change(view: CallView, message: CallMessage): Partial<CallView> {
           state: message.state,
           ledger: message.ledger,
           feedback: message.feedback || card.feedback,
+          suggestion: message.suggestion || card.suggestion,
           outcome: message.outcome ?? card.outcome,
         })),
       };
