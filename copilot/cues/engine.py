@@ -181,6 +181,7 @@ class Cues:
             expected = ask(watched.expected) if watched.expected else None
             if expected:
                 changes += self._conclude(self._adherence.observe(watched.cue.id, expected.at_ms))
+                changes += self._spare(watched.cue, expected, moment)
             if watched.close_when and ask(watched.close_when):
                 changes += self._pass(watched.cue, moment)
         changes += self._conclude(self._adherence.tick(moment.pos_ms))
@@ -234,6 +235,13 @@ class Cues:
         self._snoozed = [snoozed for snoozed in self._snoozed if snoozed.cue.id != cue.id]
         mine = [entry for entry in self._deck.open() if entry.cue.id == cue.id]
         return [self._withdraw(entry, "moment_passed", moment) for entry in mine]
+
+    def _spare(self, cue: Cue, expected: Match, moment: Moment) -> list[CardChange]:
+        """The rep did by themselves what the cards of this cue that still wait would have asked for."""
+        waiting = [entry for entry in self._deck.open() if entry.cue.id == cue.id and not entry.was_shown]
+        return [
+            self._withdraw(entry, "already_done", moment) for entry in waiting if entry.match.at_ms < expected.at_ms
+        ]
 
     def _step_settled(self, change: StepChanged, moment: Moment) -> list[CardChange]:
         """A card about a step being late has nothing left to say."""

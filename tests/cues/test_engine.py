@@ -313,6 +313,15 @@ class TestOutcomes:
         desk = Desk(self.ASK).hear(1, "price").end(15)
         assert desk.story[-1] == (15, "outcome", "price", "not_adhered")
 
+    def test_what_the_rep_did_before_the_card_could_be_seen_needs_no_card(self):
+        desk = Desk(self.ASK, grace_s=0).speaks(0, True).hear(1, "price").hear(3, "asked", speaker="rep")
+        assert desk.speaks(4, False).story == [(3, "suppressed", "price", "already_done")]
+
+    def test_what_was_done_before_the_trigger_takes_no_card_away(self):
+        desk = Desk(self.ASK, grace_s=0).speaks(0, True).observe(2, heard("price", 2_000))
+        desk.observe(2.5, heard("asked", 1_900, speaker="rep"))
+        assert [line[1:3] for line in desk.speaks(4, False).story] == [("raised", "price")]
+
     @pytest.mark.parametrize("action", ["wrong", "snoozed"])
     def test_a_card_that_should_not_have_been_there_has_no_outcome(self, action):
         desk = Desk(self.ASK).hear(1, "price").ack(2, "c1", action).hear(3, "asked", speaker="rep")

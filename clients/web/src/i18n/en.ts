@@ -274,6 +274,8 @@ export const en = {
     paused: "call paused",
     rep_speaking: "rep was speaking",
     moment_passed: "moment passed",
+    already_done: "rep did it anyway",
+    hold_out: "held out for comparison",
     group: "another of its group was shown",
     min_gap: "too soon after the last card",
     budget_rate: "enough cards this minute",

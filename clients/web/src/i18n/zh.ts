@@ -271,6 +271,8 @@ export const zh: Messages = {
     paused: "通话暂停",
     rep_speaking: "销售正在说话",
     moment_passed: "时机已过",
+    already_done: "销售已自行做到",
+    hold_out: "留作对照，未显示",
     group: "同组已有卡片",
     min_gap: "距上一张太近",
     budget_rate: "本分钟已足够",
