@@ -1,0 +1,161 @@
+"""Versions of playbooks in the data directory: what was published stays as it was, byte for byte.
+
+    <data>/playbooks/index.json               which version is in which state
+    <data>/playbooks/<playbook id>/<digest>.yaml
+
+A version is named by the digest of its text. ``draft`` is only kept; ``shadow`` is tried on stored calls beside the
+published one; ``published`` is what new calls use, one per playbook; ``retired`` was one of these. Several processes
+may read and write: a change appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from filelock import FileLock
+
+from copilot.errors import NotFoundError, StorageError, UsageError
+from copilot.events import Frozen
+from copilot.playbook.load import parse_playbook
+from copilot.store.disk import disk_error, replacing
+
+SHELF_FOLDER = "playbooks"
+INDEX = "index.json"
+DIGEST_CHARACTERS = 16
+LOCK_TIMEOUT_S = 10.0
+
+State = Literal["draft", "shadow", "published", "retired"]
+
+
+class Version(Frozen, frozen=True, kw_only=True):
+    """One version of a playbook. ``at`` (RFC 3339) and ``by``: when it came into this state, and who put it there."""
+
+    playbook: str
+    version: str
+    digest: str
+    state: State
+    at: str = ""
+    by: str = ""
+
+
+class _Index(Frozen, frozen=True, kw_only=True):
+    versions: tuple[Version, ...] = ()
+    format: Literal[1] = 1
+
+
+class Shelf:
+    """The versions under ``root``, a data directory. Every method may wait for the disk."""
+
+    def __init__(self, root: Path) -> None:
+        self._folder = root / SHELF_FOLDER
+
+    def versions(self, playbook: str = "") -> tuple[Version, ...]:
+        """Of one playbook or of all, in the order they came. StorageError ``storage.shelf``."""
+        return tuple(each for each in self._read().versions if playbook in ("", each.playbook))
+
+    def published(self) -> dict[str, Version]:
+        """What new calls use, by playbook."""
+        return {each.playbook: each for each in self._read().versions if each.state == "published"}
+
+    def text(self, version: Version) -> str:
+        """What was put on the shelf. StorageError ``storage.shelf`` when it is not that any more."""
+        path = self._path(version.playbook, version.digest)
+        try:
+            body = path.read_bytes()
+        except OSError as error:
+            raise _broken(f"cannot read {path.name}: {error.strerror}") from error
+        if _digest(body) != version.digest:
+            raise _broken(f"{path.name} was changed after it was put here")
+        return body.decode("utf-8")
+
+    def find(self, playbook: str, digest: str) -> Version:
+        """A version by the beginning of its digest, or by its number. NotFoundError ``playbook.no_version``."""
+        found = [v for v in self.versions(playbook) if digest and (v.digest.startswith(digest) or v.version == digest)]
+        if len(found) != 1:
+            raise NotFoundError(
+                "playbook.no_version",
+                f"there is {'more than one' if found else 'no'} version {digest!r} of {playbook!r}",
+                hint="`copilot playbook versions` lists them.",
+            )
+        return found[0]
+
+    def put(
+        self, text: str, state: Literal["draft", "shadow", "published"], *, at: str, by: str = "", file: str = ""
+    ) -> Version:
+        """Check ``text`` and put it on the shelf, or move it there to ``state``; ``file`` is only for messages.
+
+        The one that was published or in shadow before is retired. Raises PlaybookError, leaving everything as it was;
+        UsageError ``playbook.version_taken`` when other text has the same version number.
+        """
+        book = parse_playbook(text, file)
+        body = text.encode("utf-8")
+        new = Version(playbook=book.id, version=book.version, digest=_digest(body), state=state, at=at, by=by)
+        with self._locked():
+            others = [each for each in self._read().versions if (each.playbook, each.digest) != (book.id, new.digest)]
+            if any((each.playbook, each.version) == (book.id, book.version) for each in others):
+                raise UsageError(
+                    "playbook.version_taken",
+                    f"another text is version {book.version} of {book.id!r} already",
+                    hint="What was kept never changes: raise `version`.",
+                )
+            path = self._path(new.playbook, new.digest)
+            _write(path, body)
+            self._write([*(_outdone(each, new) for each in others), new])
+        return new
+
+    def retire(self, playbook: str, digest: str, *, at: str, by: str = "") -> Version:
+        """Take a version out of use. Without a published version, the file or shipped pack of that name is used."""
+        with self._locked():
+            old = self.find(playbook, digest)
+            new = msgspec.structs.replace(old, state="retired", at=at, by=by)
+            self._write([new if each == old else each for each in self._read().versions])
+        return new
+
+    def _path(self, playbook: str, digest: str) -> Path:
+        return self._folder / playbook / f"{digest}.yaml"
+
+    def _locked(self) -> FileLock:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise disk_error(error) from error
+        return FileLock(self._folder / ".lock", timeout=LOCK_TIMEOUT_S)
+
+    def _read(self) -> _Index:
+        path = self._folder / INDEX
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=_Index)
+        except FileNotFoundError:
+            return _Index()
+        except (OSError, msgspec.DecodeError) as error:
+            raise _broken(f"cannot read {path}: {type(error).__name__}") from error
+
+    def _write(self, versions: list[Version]) -> None:
+        _write(self._folder / INDEX, msgspec.json.format(msgspec.json.encode(_Index(versions=tuple(versions)))))
+
+
+def _outdone(old: Version, new: Version) -> Version:
+    """There is one published and one shadow version of a playbook at a time."""
+    if old.playbook == new.playbook and old.state == new.state != "draft":
+        return msgspec.structs.replace(old, state="retired", at=new.at, by=new.by)
+    return old
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:DIGEST_CHARACTERS]
+
+
+def _write(path: Path, body: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with replacing(path) as temporary:
+            temporary.write_bytes(body)
+    except OSError as error:
+        raise disk_error(error) from error
+
+
+def _broken(what: str) -> StorageError:
+    return StorageError("storage.shelf", what, hint="Restore `playbooks` in the data directory from a backup.")

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.call.record import RECORDING
+from tests.call.rig import PLAYBOOK
+from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(PLAYBOOK, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data directory with two sealed calls."""
+    root = tmp_path / "data"
+    for day, name in (("01", "call_a"), ("02", "call_b")):
+        folder = root / "calls" / "2026" / "03" / day / name
+        folder.mkdir(parents=True)
+        (folder / "recording.bin.gz").write_bytes(RECORDING.read_bytes())
+    monkeypatch.setenv("COPILOT_DATA_DIR", str(root))
+    return root
+
+
+def test_score_keeps_the_order_and_survives_bad_lines(run: Run, small: Path, tmp_path: Path) -> None:
+    lines = tmp_path / "lines.jsonl"
+    said = {"text": "that is too expensive", "lang": "en", "speaker": "customer", "label": "obj_price"}
+    lines.write_text(json.dumps(said) + "\nnonsense\n" + json.dumps({**said, "text": "fine"}) + "\n")
+    outcome = run("playbook", "score", lines, "--playbook", small, "--json", "--summary", "--no-model")
+    first, bad, last, summary = outcome.lines
+    assert outcome.code == 0, outcome.err
+    assert (first["text"], first["signals"][0]["label"]) == (said["text"], "objection.price")
+    assert (bad["line"], bad["error"]["code"]) == (2, "score.line")
+    assert last["signals"] == []
+    assert summary["summary"][0]["recall"] == 0.5
+    assert "obj_price" in outcome.err
+
+
+def test_backtest_tells_every_card_of_every_call(run: Run, small: Path, data: Path) -> None:
+    outcome = run("playbook", "backtest", small, "--no-model", "--workers", 1, "--json")
+    *calls, last = outcome.lines
+    assert (outcome.code, len(calls), last["totals"]["calls"]) == (0, 2, 2), outcome.err
+    cues = [card["cue_id"] for card in calls[0]["cards"]]
+    assert cues == ["opening.intro", "compliance.forbidden"]
+    assert calls[0]["cards"][1]["quote"] == "zero risk"
+    assert last["totals"]["shown"] == 4
+
+
+def test_backtest_of_one_call_by_id_in_other_processes(run: Run, small: Path, data: Path) -> None:
+    both = run("playbook", "backtest", small, "--no-model", "--json", "--workers", 2)
+    one = run("playbook", "backtest", small, "--calls", "call_b", "--no-model", "--json")
+    assert len(both.lines) == 3, both.err
+    assert one.lines[0] == both.lines[1]
+
+
+def test_a_call_that_is_not_there_and_one_that_is_damaged(run: Run, small: Path, data: Path) -> None:
+    assert "(calls.unknown)" in run("playbook", "backtest", small, "--calls", "call_x", "--no-model").err
+    next(data.rglob("call_a/recording.bin.gz")).write_bytes(b"damaged")
+    outcome = run("playbook", "backtest", small, "--no-model", "--workers", 1, "--json")
+    assert (outcome.code, outcome.lines[0]["error"]) == (1, "storage.recording_corrupt")
+    assert outcome.lines[-1]["totals"]["failed"] == 1
+
+
+def test_diff_shows_cards_gained_and_lost(run: Run, small: Path, data: Path) -> None:
+    other = small.with_name("other.yaml")
+    other.write_text(PLAYBOOK.replace("zero risk", "guaranteed").replace("version: 1.0.0", "version: 1.1.0"))
+    outcome = run("playbook", "diff", small, other, "--calls", data, "--no-model", "--workers", 1, "--json")
+    changes, last = outcome.lines[:-1], outcome.lines[-1]
+    assert {(c["change"], c["cue_id"], c["quote"]) for c in changes} == {
+        ("gained", "compliance.forbidden", "guaranteed"),
+        ("lost", "compliance.forbidden", "zero risk"),
+    }
+    assert last["worst"][0][1] == 4
+
+
+def test_a_playbook_is_published_listed_and_retired(run: Run, small: Path, data: Path) -> None:
+    version = run("playbook", "publish", small).lines[0]
+    assert (version["state"], version["version"]) == ("published", "1.0.0")
+    small.write_text(PLAYBOOK.replace("version: 1.0.0", "version: 1.1.0"), encoding="utf-8")
+    assert run("playbook", "publish", "--shadow", small).lines[0]["state"] == "shadow"
+    assert "version 1.0.0" in run("playbook", "list").err
+    assert [v["state"] for v in run("playbook", "versions", "small", "--json").lines] == ["published", "shadow"]
+    diff = run("playbook", "diff", "small@1.0.0", "small@1.1.0", "--no-model", "--workers", 1, "--json")
+    assert (diff.code, len(diff.lines)) == (0, 1)
+    small.write_text("schema: 1\nid: small\n", encoding="utf-8")
+    assert run("playbook", "publish", small).code != 0
+    assert run("playbook", "retire", "small", "1.0.0").lines[0]["state"] == "retired"
