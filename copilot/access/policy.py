@@ -8,6 +8,7 @@
     supervisor.send   -      all          -        all
     floor.read        -      all          -        all
     playbook.read     all    all          -        all
+    playbook.write    -      all          -        all      lint, test, score, backtest, publish, retire
     system.manage     -      -            -        all      metrics, configuration, deletion
 
 A rep's own calls are those with the rep's subject as ``rep_id``; an ingest token's are those it started.
@@ -31,6 +32,7 @@ Action = Literal[
     "supervisor.send",
     "floor.read",
     "playbook.read",
+    "playbook.write",
     "system.manage",
 ]
 
@@ -62,6 +64,7 @@ _TABLE: dict[tuple[Role, Action], Scope] = {
     ("supervisor", "supervisor.send"): "all",
     ("supervisor", "floor.read"): "all",
     ("supervisor", "playbook.read"): "all",
+    ("supervisor", "playbook.write"): "all",
     ("ingest", "call.start"): "all",
     ("ingest", "call.stream"): "own",
 }

@@ -108,8 +108,8 @@ def _noisy(playbook: Playbook, heard: Background, source: Source | None) -> Iter
         message = f"{cue_id!r}: about {rate:g} wrong cards per hour of {heard.language} background talk"
         yield _finding("cue.noisy", "warning" if many else "info", where.get(cue_id, "$"), message, source)
     if heard.shown_per_minute > heard.budget_per_minute / 2:
-        rate = f"{heard.shown_per_minute:g} cards a minute of {heard.budget_per_minute} allowed"
-        message = f"background talk alone shows {rate}"
+        shown = f"{heard.shown_per_minute:g} cards a minute of {heard.budget_per_minute} allowed"
+        message = f"background talk alone shows {shown}"
         yield _finding("attention.budget", "warning", "$.attention", message, source)
 
 

@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "replay": ("copilot.cli.replay", "replay", "Run a recording through the engine."),
     "calls": ("copilot.cli.calls", "calls", "List, show and export stored calls."),
     "report": ("copilot.cli.report", "report", "Print the diagnosis of a stored call."),
-    "playbook": ("copilot.cli.playbook", "playbook", "Lint and test playbooks."),
+    "playbook": ("copilot.cli.playbook", "playbook", "Lint, test, score, backtest and publish playbooks."),
     "models": ("copilot.cli.models", "models", "Fetch, verify and list model files."),
     "doctor": ("copilot.cli.doctor", "doctor", "Check this machine and say how to mend it."),
 }

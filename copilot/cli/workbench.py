@@ -75,7 +75,7 @@ def _book(name: str, settings: Settings) -> Playbook:
     """A file, a pack, or a version that was kept: `outbound-en@1.2.0`."""
     playbook, at, version = name.partition("@")
     if not at or "/" in name:
-        return find_playbook(name, settings.playbooks.folder, "en")
+        return find_playbook(name, settings.playbooks.folder, "en", settings.playbooks.knowledge)
     shelf = Shelf(data_root(settings.store))
     return parse_playbook(shelf.text(shelf.find(playbook, version)), name)
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from copilot.events import Frozen, Speaker
 from copilot.language.normalise import is_chinese
+from copilot.playbook.doubts import doubts
 from copilot.playbook.model import Cue, Playbook
 from copilot.playbook.source import Source
 from copilot.playbook.walk import references, roots, walk
@@ -42,6 +43,7 @@ def lint(playbook: Playbook, source: Source | None = None, encode: Encode | None
         *_dead(playbook),
         *_matches(playbook),
         *_unused(playbook),
+        *doubts(playbook),
         *(_lonely(playbook, encode) if encode else ()),
     )
     return [

@@ -32,6 +32,7 @@ class Source:
 
     def __init__(self, text: str, file: str = "") -> None:
         self.file = file
+        self.text = text
         self._lines: dict[str, int] = {"$": 1}
         self._left = MAX_VALUES
         self.value = self._read(text)
@@ -59,7 +60,7 @@ class Source:
             mark = error.problem_mark or error.context_mark
             raise self._error(str(error.problem), mark.line + 1 if mark else 0) from error
         except (yaml.YAMLError, UnicodeError) as error:
-            raise self._error("a character that YAML does not allow", 0) from error
+            raise self._error("a character that YAML does not allow", _unprintable(text)) from error
         if not isinstance(after, yaml.StreamEndEvent):
             raise self._error("a second document begins here", after.start_mark.line + 1)
         return value
@@ -117,6 +118,12 @@ class Source:
             path=path,
             hint="Check the indentation, and put text that holds `: ` or ` #` or begins with a sign in quotes.",
         )
+
+
+def _unprintable(text: str) -> int:
+    """The 1-based line of the first character that YAML does not allow."""
+    found = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    return text.count("\n", 0, found.start() if found else 0) + 1
 
 
 def _scalar(text: str, plain: bool) -> Any:

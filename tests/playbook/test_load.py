@@ -23,7 +23,7 @@ WRONG = [
     ("title: Sample", "title: Sample\n&k key: 1", "playbook.syntax", None, "$", "anchors"),
     ("title: Sample", "title: Sample\n[a]: 1", "playbook.syntax", None, "$", "key"),
     ("schema: 1", "a: 1\n---\nschema: 1", "playbook.syntax", None, "", "second"),
-    ("title: Sample", "title: Sa\x07mple", "playbook.syntax", 0, "", "character"),
+    ("title: Sample", "title: Sa\x07mple", "playbook.syntax", 4, "", "character"),
     ("title: Sample", f"title: {NINES}", "playbook.too_large", 4, "", "levels"),
     ("kind: objection", "kidn: objection", "playbook.unknown_key", None, "$.cues[0].kidn", "'kind'"),
     ("title: Greet", "xyzzy: Greet", "playbook.unknown_key", None, "$.steps[0].xyzzy", "Known here"),
