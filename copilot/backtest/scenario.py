@@ -70,7 +70,7 @@ def timed_turns(scenario: Scenario, language: Language) -> Iterator[Timed]:
         speaker: Speaker = "rep" if turn.rep is not None else "customer"
         text = turn.rep if turn.rep is not None else turn.customer or ""
         start = turn.at_s if turn.at_s is not None else clock + PAUSE_S + (turn.wait_s or 0.0)
-        end = start + max(0.4, _spoken_s(text, language))
+        end = start + (turn.for_s or max(0.4, _spoken_s(text, language)))
         yield Timed(speaker=speaker, text=text, start_s=start, end_s=end)
         clock = end
 

@@ -24,6 +24,7 @@ from copilot.engines.pool import AsrRequest, Pool, at_media_time
 from copilot.engines.suite import Suite, load_suite
 from copilot.errors import MediaFileError
 from copilot.events import CallEvent, CallInfo, DecodeJob, Hypothesis, Language, MediaFormat, Publish, Speaker
+from copilot.knowledge.index import index_of
 from copilot.playbook.compile import compile_playbook
 from copilot.playbook.load import find_playbook
 from copilot.playbook.model import Playbook
@@ -61,10 +62,15 @@ def replay(
     settings = settings_of(context)
     recording = open_recording(audio)
     speakers = _speakers(recording, channels)
-    playbook = find_playbook(playbook_name, settings.playbooks.folder, language)
+    playbook = find_playbook(playbook_name, settings.playbooks.folder, language, settings.playbooks.knowledge)
     suite = load_suite(settings)
     plan = compile_playbook(playbook)
-    setup = CallSetup(plan=plan, prepared=prepare(plan, suite.encoder.encode), speech=settings.speech)
+    setup = CallSetup(
+        plan=plan,
+        prepared=prepare(plan, suite.encoder.encode, suite.encoder.intents),
+        index=index_of(playbook, suite.encoder.encode),
+        speech=settings.speech,
+    )
     info = CallInfo(
         call_id=audio.stem,
         started_at=rfc3339(SystemClock().utc()),

@@ -10,16 +10,22 @@ from numpy.typing import NDArray
 
 from copilot.config import Settings
 from copilot.engines.embedder import Embedder
+from copilot.engines.intents import Intents, shipped
 from copilot.engines.manifest import locate
+from copilot.engines.memory import give_back, spare
 from copilot.engines.pool import AsrModel, Pool
 from copilot.engines.silero import Silero, SileroStream
 
 
 class Encoder:
-    """The sentence encoder as the rooms want it."""
+    """The sentence encoder as the rooms want it, and the classifier that reads its vectors.
 
-    def __init__(self, embedder: Embedder) -> None:
+    Without ``intents`` no ``intent`` of a playbook is ever heard.
+    """
+
+    def __init__(self, embedder: Embedder, intents: Intents | None = None) -> None:
         self._embedder = embedder
+        self.intents = intents
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors [texts, 512]."""
@@ -45,8 +51,11 @@ class Suite:
 
 def load_suite(settings: Settings) -> Suite:
     """Load every model. Raises ModelError naming what is missing and how to get it."""
+    spare()
     silero = Silero.load(locate("silero-vad", settings.models) / "silero_vad.onnx")
-    return Suite(silero, load_recogniser(settings), load_encoder(settings))
+    suite = Suite(silero, load_recogniser(settings), load_encoder(settings))
+    give_back()
+    return suite
 
 
 def load_recogniser(settings: Settings) -> AsrModel:
@@ -55,8 +64,14 @@ def load_recogniser(settings: Settings) -> AsrModel:
 
 
 def load_encoder(settings: Settings) -> Encoder:
-    """Load the sentence encoder only."""
-    return Encoder(Embedder.load(locate("sentence-encoder", settings.models)))
+    """Load the sentence encoder and the shipped intents. Raises ModelError."""
+    return Encoder(Embedder.load(locate("sentence-encoder", settings.models)), load_intents())
+
+
+def load_intents() -> Intents | None:
+    """The shipped classifier; None in a checkout where none was trained yet. Raises ModelError when it is broken."""
+    folder = shipped()
+    return Intents.load(folder) if (folder / "intents.json").exists() else None
 
 
 def start_pool(suite: Suite, settings: Settings) -> Pool:

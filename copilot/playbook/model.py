@@ -348,13 +348,15 @@ class Attention(Part, frozen=True, kw_only=True):
 class Turn(Part, frozen=True, kw_only=True):
     """One line of a scenario, said by either ``rep`` or ``customer``.
 
-    ``at_s`` is when it starts; without it, half a second (and ``wait_s``) after the end of the line before.
+    ``at_s`` is when it starts; without it, half a second (and ``wait_s``) after the end of the line before. ``for_s``
+    is how long it takes to say; without it, what so many words usually take.
     """
 
     rep: str | None = None
     customer: str | None = None
     at_s: Annotated[float, Meta(ge=0)] | None = None
     wait_s: Annotated[float, Meta(ge=0)] | None = None
+    for_s: Seconds | None = None
 
 
 class Expect(Part, frozen=True, kw_only=True):

@@ -1,4 +1,8 @@
-"""The playbooks of this node, compiled once per version and shared by all calls."""
+"""The playbooks of this node, compiled once per version and shared by all calls.
+
+A published version goes before the file of that name, and both before the shipped pack. A call keeps what it began
+with, whatever is published meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,19 @@ from numpy.typing import NDArray
 
 from copilot.call.call import CallSetup
 from copilot.config import Settings
+from copilot.engines.llm import llm_limits
 from copilot.errors import RemoteProtocolError
 from copilot.events import Language
+from copilot.knowledge.index import index_of
 from copilot.playbook.compile import compile_playbook
-from copilot.playbook.load import find_playbook, shipped_packs
+from copilot.playbook.documents import with_documents
+from copilot.playbook.load import DEFAULT, find_playbook, parse_playbook, shipped_packs
 from copilot.playbook.model import Playbook
 from copilot.server.header import Header
+from copilot.signals.intents import IntentScorer
 from copilot.signals.listener import prepare
+from copilot.store.layout import data_root
+from copilot.store.shelf import Shelf
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 
@@ -26,9 +36,11 @@ Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 class Library:
     """Finds, compiles and prepares playbooks; a changed file takes effect for the next call."""
 
-    def __init__(self, settings: Settings, encode: Encode) -> None:
+    def __init__(self, settings: Settings, encode: Encode, intents: IntentScorer | None = None) -> None:
         self._settings = settings
         self._encode = encode
+        self._intents = intents
+        self.shelf = Shelf(data_root(settings.store))
         self._setups: dict[bytes, CallSetup] = {}
         self._lock = asyncio.Lock()
 
@@ -54,19 +66,30 @@ class Library:
         """What a client may ask for."""
         folder = self._settings.playbooks.folder
         own = [path.stem for path in Path(folder).glob("*.y*ml")] if folder else []
-        return sorted({*own, *shipped_packs()})
+        return sorted({*own, *shipped_packs(), *self.shelf.published()})
 
     def _setup(self, name: str, language: Language) -> tuple[Playbook, CallSetup]:
         books = self._settings.playbooks
         wanted = name or (books.default_zh if language == "zh" else books.default_en)
-        playbook = find_playbook(wanted, books.folder, language)
+        playbook = self._published(wanted or DEFAULT.get(language, DEFAULT["en"]))
+        playbook = playbook or find_playbook(wanted, books.folder, language, books.knowledge)
         return playbook, self._prepare(playbook)
+
+    def _published(self, name: str) -> Playbook | None:
+        books = self._settings.playbooks
+        version = self.shelf.published().get(name)
+        if not version:
+            return None
+        beside = Path(books.folder) if books.folder else None
+        return with_documents(parse_playbook(self.shelf.text(version), name), beside, books.knowledge)
 
     async def prepared(self, header: Header) -> CallSetup:
         """The setup a recovered call was started with."""
         async with self._lock:
             setup = await asyncio.to_thread(self._prepare, header.playbook)
-        return msgspec.structs.replace(setup, speech=header.speech, metrics_interval_ms=header.metrics_interval_ms)
+        return msgspec.structs.replace(
+            setup, speech=header.speech, metrics_interval_ms=header.metrics_interval_ms, llm=header.llm
+        )
 
     def _prepare(self, playbook: Playbook) -> CallSetup:
         key = msgspec.msgpack.encode(playbook)
@@ -74,7 +97,9 @@ class Library:
             plan = compile_playbook(playbook)
             self._setups[key] = CallSetup(
                 plan=plan,
-                prepared=prepare(plan, self._encode),
+                prepared=prepare(plan, self._encode, self._intents),
+                index=index_of(playbook, self._encode),
+                llm=llm_limits(self._settings.llm),
                 speech=self._settings.speech,
                 metrics_interval_ms=self._settings.server.metrics_interval_ms,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,12 @@ class IntentScorer(Protocol):
     """A classifier of what people mean. Pure: the same texts and vectors always give the same answer."""
 
     def score(
-        self, texts: Sequence[str], vectors: NDArray[np.float32], language: str, speaker: str
+        self, texts: Sequence[str], vectors: NDArray[np.float32], language: Language, speaker: Speaker
     ) -> Sequence[Mapping[str, float]]:
         """The probability (0..1) of each label, for each text; ``vectors`` are the texts', [texts, 512]."""
         ...
 
-    def thresholds(self, language: str, speaker: str) -> Mapping[str, float]:
+    def thresholds(self, language: Literal["en", "zh"], speaker: Speaker) -> Mapping[str, float]:
         """From which probability each label counts."""
         ...
 
@@ -45,7 +45,7 @@ def understand(
     speaker: Speaker,
 ) -> Meaning:
     """Ask about all stretches of an utterance at once. ``vectors`` has a row for each span."""
-    spoken = "zh" if language == "zh" else "en"
+    spoken: Literal["en", "zh"] = "zh" if language == "zh" else "en"
     scores = scorer.score([text[start:end] for start, end in spans], vectors, spoken, speaker)
     stretches: dict[str, list[tuple[float, int, int]]] = {}
     for (start, end), probabilities in zip(spans, scores, strict=True):

@@ -122,6 +122,8 @@ _EN_LEAD = r"^(?:(?:well|but|and|no|so|oh|look|listen|honestly|actually|i mean|t
 _EN_DENIED = re.compile(
     _EN_LEAD + r"(?:i am not (?:really |exactly |even )?(?:saying|suggesting|claiming|accusing|implying|complaining)"
     r"|it is not (?:so much )?(?:that|because) (?:it|i|we|you|the|they|my|our|your|this|he|she)\b"
+    r"|(?:it|this|that|now) is not (?:such )?(?:a |an )?(?:bad|problem|issue|concern|bother|trouble)\b"
+    r"|(?:i am|we are) not asking for|you are not (?:catching|disturbing|bothering)"
     r"|not that (?:it|i|we|you|they|the|my|our)\b|i (?:never|did not) (?:say|said|mean to say)\b"
     r"|(?:i am|we are) not (?:too |that |really |particularly )?(?:busy|worried|bothered|fussed)(?: \w+)?$)"
 )

@@ -131,14 +131,14 @@ class Detector:
     def _phrase(self, trigger: Trigger, heard: Hearable) -> Found | None:
         for start, end, phrase in self._phrases[id(trigger)].find(heard.normal):
             ignore = trigger.phrase is not None and trigger.phrase.negation == "ignore"
-            if ignore or not is_taken_back(heard.normal, start, end, heard.utterance.speaker):
+            if ignore or _is_meant(heard, start, end):
                 return Found(detector="phrase", why=phrase, start=start, end=end)
         return None
 
     def _regex(self, trigger: Trigger, heard: Hearable) -> Found | None:
         for match in self._patterns[id(trigger)].finditer(_plain(heard.utterance.text)):
             start, end = match.span()
-            if start < end and not is_taken_back(heard.normal, start, end, heard.utterance.speaker):
+            if start < end and _is_meant(heard, start, end):
                 return Found(detector="regex", why=trigger.regex or "", start=start, end=end)
         return None
 
@@ -169,9 +169,15 @@ class Detector:
         lexicon = self._lexicons.get(id(trigger))
         named = lexicon.find(heard.normal) if lexicon else _measured(entity, heard.normal)
         for start, end, what in named:
-            if entity.negation == "ignore" or not is_taken_back(heard.normal, start, end, heard.utterance.speaker):
+            if entity.negation == "ignore" or _is_meant(heard, start, end):
                 return Found(detector="entity", why=f"{entity.kind} {what}".strip(), start=start, end=end)
         return None
+
+
+def _is_meant(heard: Hearable, start: int, end: int) -> bool:
+    """Whether words are neither taken back by those around them nor part of what is denied or told of others."""
+    normal, speaker = heard.normal, heard.utterance.speaker
+    return not is_taken_back(normal, start, end, speaker) and not is_disowned(normal, start, end, speaker)
 
 
 def _lexicon(entity: Entity, language: Language) -> Phrases:

@@ -90,7 +90,9 @@ class Listener:
     def _call(self, call_id: str, media: MediaFormat, language: Language) -> Call:
         playbook = find_playbook("", self._settings.playbooks.folder, language)
         plan = compile_playbook(playbook)
-        setup = CallSetup(plan=plan, prepared=prepare(plan, self._suite.encoder.encode), speech=self._settings.speech)
+        encoder = self._suite.encoder
+        prepared = prepare(plan, encoder.encode, encoder.intents)
+        setup = CallSetup(plan=plan, prepared=prepared, speech=self._settings.speech)
         info = CallInfo(
             call_id=call_id,
             started_at=rfc3339(SystemClock().utc()),
