@@ -22,6 +22,9 @@ WORDS_WEIGHT = 0.25
 """What sharing every word that matters adds to the closeness of meaning."""
 WORDS_ALONE = 0.8
 """A question whose meaning nobody worked out must share this much for the same score."""
+ALONE = 200_000
+"""Multiplications that OpenBLAS does on the calling thread (its limit is 2**18): waking others costs milliseconds on a
+busy machine."""
 K1, B = 1.2, 0.75
 """BM25 as in Robertson and Zaragoza, The Probabilistic Relevance Framework (2009)."""
 
@@ -72,8 +75,10 @@ class Index:
     def _meaning(self, vectors: Vectors) -> NDArray[np.float64]:
         """For each passage the cosine of its closest line."""
         assert self._rows is not None  # noqa: S101  # the caller looked
-        # One stretch at a time: a product of matrices wakes the threads of BLAS, which costs more than it saves here.
-        closest = np.max([self._rows @ vector for vector in _unit(vectors)], axis=0)
+        asked = _unit(vectors).T
+        step = max(1, ALONE // asked.size)
+        starts = range(0, len(self._rows), step)
+        closest = np.concatenate([(self._rows[start : start + step] @ asked).max(axis=1) for start in starts])
         return np.maximum.reduceat(closest, self._starts).astype(np.float64)
 
     def _shared(self, question: str) -> NDArray[np.float64]:
