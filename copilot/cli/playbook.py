@@ -7,15 +7,20 @@ from pathlib import Path
 import click
 import msgspec
 
+from copilot.backtest.examine import examine
+from copilot.backtest.runs import Bench
 from copilot.backtest.scenario import Failure, run_scenario
 from copilot.call.call import CallSetup
 from copilot.cli.main import settings_of
 from copilot.cli.output import FINDINGS, complain, emit, people
+from copilot.cli.versions import list_command, publish_command, retire_command, versions_command
+from copilot.cli.workbench import backtest_command, diff_command, score_command
 from copilot.config import Settings
 from copilot.engines.suite import load_encoder
 from copilot.errors import CopilotError, PlaybookError
+from copilot.knowledge.index import index_of
 from copilot.playbook.compile import compile_playbook
-from copilot.playbook.lint import lint
+from copilot.playbook.lint import Finding, lint
 from copilot.playbook.load import find_playbook, find_source, interpret, shipped_packs
 from copilot.playbook.model import Playbook
 from copilot.signals.listener import prepare
@@ -23,7 +28,16 @@ from copilot.signals.listener import prepare
 
 @click.group()
 def playbook() -> None:
-    """Lint and test playbooks."""
+    """Lint, test, score, backtest and publish playbooks."""
+
+
+playbook.add_command(score_command)
+playbook.add_command(backtest_command)
+playbook.add_command(diff_command)
+playbook.add_command(publish_command)
+playbook.add_command(list_command)
+playbook.add_command(versions_command)
+playbook.add_command(retire_command)
 
 
 def _wanted(names: tuple[str, ...], settings: Settings) -> list[str]:
@@ -36,32 +50,48 @@ def _wanted(names: tuple[str, ...], settings: Settings) -> list[str]:
 @playbook.command("lint")
 @click.argument("names", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="One JSON line per finding.")
+@click.option("--quick", is_flag=True, help="Only read them: say no background talk to them, try no examples.")
+@click.option("--no-model", is_flag=True, help="Leave out example sentences, so that no model is needed.")
 @click.pass_context
-def lint_command(context: click.Context, names: tuple[str, ...], as_json: bool) -> None:
-    """Check playbooks for mistakes. NAMES are files or pack names; default: all."""
+def lint_command(context: click.Context, names: tuple[str, ...], as_json: bool, quick: bool, no_model: bool) -> None:
+    """Check playbooks for mistakes. NAMES are files or pack names; default: all.
+
+    Exit code 1 when there is an error or a warning; findings that are only worth knowing are `info`.
+    """
     settings = settings_of(context)
-    findings = 0
+    bench = None if quick else Bench.open(settings, model=not no_model)
+    bad = 0
     for name in _wanted(names, settings):
         try:
-            source = find_source(name, settings.playbooks.folder, "en")
-            found = lint(interpret(source), source)
+            found = _findings(name, settings, bench)
         except PlaybookError as error:
-            findings += 1
+            bad += 1
             if as_json:
                 emit({"playbook": name, **_error(error)})
             else:
                 complain(error)
             continue
-        findings += len(found)
-        for finding in found:
-            if as_json:
-                emit({"playbook": name, **msgspec.to_builtins(finding)})
-            else:
-                said = f"{name}:{finding.line}: {finding.severity}: {finding.message} ({finding.code})"
-                people.print(said, markup=False)
-        if not found and not as_json:
-            people.print(f"{name}: no findings", markup=False)
-    context.exit(FINDINGS if findings else 0)
+        bad += sum(finding.severity != "info" for finding in found)
+        _tell_findings(name, found, as_json)
+    context.exit(FINDINGS if bad else 0)
+
+
+def _findings(name: str, settings: Settings, bench: Bench | None) -> list[Finding]:
+    source = find_source(name, settings.playbooks.folder, "en")
+    book = interpret(source)
+    found = lint(book, source)
+    return [*found, *examine(book, bench.setup(book), bench.encode, source)] if bench else found
+
+
+def _tell_findings(name: str, found: list[Finding], as_json: bool) -> None:
+    for finding in found:
+        if as_json:
+            emit({"playbook": name, **msgspec.to_builtins(finding)})
+        else:
+            said = f"{name}:{finding.line}: {finding.severity}: {finding.message} ({finding.code})"
+            people.print(said, markup=False)
+    if not found and not as_json:
+        people.print(f"{name}: no findings", markup=False)
 
 
 def _error(error: PlaybookError) -> dict[str, object]:
@@ -88,13 +118,14 @@ def test_command(context: click.Context, names: tuple[str, ...], as_json: bool, 
     unread = failed = total = 0
     for name in _wanted(names, settings):
         try:
-            book = find_playbook(name, settings.playbooks.folder, "en")
+            book = find_playbook(name, settings.playbooks.folder, "en", settings.playbooks.knowledge)
         except CopilotError as error:
             complain(error)
             unread += 1
             continue
         plan = compile_playbook(book)
-        setup = CallSetup(plan=plan, prepared=prepare(plan, encoder.encode if encoder else None))
+        encode, intents = (encoder.encode, encoder.intents) if encoder else (None, None)
+        setup = CallSetup(plan=plan, prepared=prepare(plan, encode, intents), index=index_of(book, encode))
         for scenario in book.scenarios:
             failures, _ = run_scenario(scenario, setup, encoder.encode_bytes if encoder else None, book.language)
             total += 1

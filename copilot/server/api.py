@@ -16,6 +16,7 @@ from copilot.errors import NotFoundError, UsageError
 from copilot.events import LOAD_STAGES
 from copilot.review.model import Report
 from copilot.review.page import render_html
+from copilot.server import workbench_api
 from copilot.server.aftermath import stored_messages
 from copilot.server.doors import identify
 from copilot.server.service import Service
@@ -215,6 +216,7 @@ ROUTES = [
     Route("/v1/calls/{call_id}/report.html", get_report_page),
     Route("/v1/calls/{call_id}/audio", get_audio),
     Route("/v1/playbooks", get_playbooks),
+    *workbench_api.ROUTES,
     Route("/v1/me", get_me),
     Route("/v1/service", get_status),
     Route("/v1/{path:path}", nothing_here, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),

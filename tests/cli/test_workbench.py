@@ -70,11 +70,11 @@ def test_a_call_that_is_not_there_and_one_that_is_damaged(run: Run, small: Path,
 
 def test_diff_shows_cards_gained_and_lost(run: Run, small: Path, data: Path) -> None:
     other = small.with_name("other.yaml")
-    other.write_text(PLAYBOOK.replace("zero risk", "guaranteed").replace("version: 1.0.0", "version: 1.1.0"))
+    other.write_text(PLAYBOOK.replace("zero risk", "only for today").replace("version: 1.0.0", "version: 1.1.0"))
     outcome = run("playbook", "diff", small, other, "--calls", data, "--no-model", "--workers", 1, "--json")
     changes, last = outcome.lines[:-1], outcome.lines[-1]
     assert {(c["change"], c["cue_id"], c["quote"]) for c in changes} == {
-        ("gained", "compliance.forbidden", "guaranteed"),
+        ("gained", "compliance.forbidden", "only for today"),
         ("lost", "compliance.forbidden", "zero risk"),
     }
     assert last["worst"][0][1] == 4
