@@ -55,7 +55,7 @@ class SpeechSettings(Section, frozen=True, kw_only=True):
     min_voiced_ms: Positive = 250
     context_finals: Annotated[int, Meta(ge=0, le=8)] = 2
     final_timeout_s: float = 10.0
-    second_pass: Literal["off", "on"] = "on"
+    second_pass: Literal["off", "on"] = "on"  # noqa: S105  # not a password
     revision_timeout_s: Annotated[float, Meta(gt=0)] = 60.0
     revision_wait_s: Annotated[float, Meta(ge=0)] = 10.0
 

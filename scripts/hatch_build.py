@@ -1,4 +1,4 @@
-"""What a wheel carries besides the package: the model manifest and the demo call. A checkout reads them in place."""
+"""What a wheel carries besides the package: model manifest, intents, demo call. A checkout reads them in place."""
 
 from typing import Any
 
@@ -6,6 +6,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 CARRIED = {
     "models/manifest.toml": "copilot/engines/manifest.toml",
+    "models/intents/intents.onnx": "copilot/data/intents/intents.onnx",
+    "models/intents/intents.json": "copilot/data/intents/intents.json",
     "tests/data/en_dev_03_solar.flac": "copilot/data/en_dev_03_solar.flac",
 }
 

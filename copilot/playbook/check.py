@@ -260,9 +260,7 @@ class _Check:
         asking: set[str] = set()
         for _ in rules:  # a signal may be made of signals
             asking |= {
-                name
-                for name, when in rules.items()
-                if any(part.llm or part.signal in asking for _, part in walk(when))
+                name for name, when in rules.items() if any(part.llm or part.signal in asking for _, part in walk(when))
             }
         for path, root in roots(self._playbook):
             for inner_path, part in walk(root, path):
