@@ -27,6 +27,8 @@ WORTH_MS: Final = 12_000
 """... but not one shorter than this."""
 BACKLOG_MS: Final = 60_000
 """Speech that may wait for a reading; the oldest beyond it keeps its live text."""
+LIKELIER: Final = 0.1
+"""By so much more probable, on average, must other words be than those they replace."""
 KEPT: Final = 0.9
 """So much of the letters, each weighed by its probability, must be there again."""
 PROMPT_CHARACTERS: Final = 120
@@ -221,11 +223,11 @@ def second_reading(live: Heard, part: Share, hypothesis: Hypothesis, min_voiced_
 
 
 def _is_doubtful(live: Heard, part: Share, likely: float) -> bool:
-    """What is new is less probable than what it replaces, or words which were surely said are missing."""
+    """What is new is not clearly likelier than what it replaces, or words which were surely said are missing."""
     before = mean_probability(live.words) or live.confidence
     old, new = _changed(live.words, part.words) if live.words else ([], [])
     is_cut = likely * len(letters(part.text)) < KEPT * before * len(letters(live.text))
-    return (mean_probability(new) or likely) < (mean_probability(old) or before) or is_cut
+    return (mean_probability(new) or likely) < (mean_probability(old) or before) + LIKELIER or is_cut
 
 
 def _changed(live: Sequence[Word], again: Sequence[Word]) -> tuple[list[Word], list[Word]]:
