@@ -29,3 +29,9 @@ The rooms, in the order a call flows through them:
 """
 
 __version__ = "0.1.0"
+
+import os
+
+# Before anything imports numpy: its matrix library would keep every core spinning between the small products we ask
+# for. Recognition then takes twice the processor time and a fifth longer (measured on two cores).
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
