@@ -16,6 +16,7 @@ The rooms, in the order a call flows through them:
     speech      (3) windows -> utterances -> words
     transcript  (4) words -> an ordered two-speaker transcript
     signals     (5) transcript -> signals: phrases, examples, pace
+    knowledge   (5) questions -> answers from documents
     sop         (6) signals -> where we are in the procedure
     cues        (7) signals and steps -> cards
     call        (1)-(7) in order, recorded and replayable
