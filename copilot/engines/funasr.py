@@ -152,16 +152,19 @@ class FunAsr:
 
     def _open(self, deadline: Deadline) -> ClientConnection:
         key = self._settings.api_key
-        opened = connect(
-            self._url,
-            subprotocols=[Subprotocol("binary")],
-            additional_headers={"Authorization": f"Bearer {key}"} if key else None,
-            compression=None,
-            open_timeout=deadline.left_s(),
-            close_timeout=CLOSE_TIMEOUT_S,
-            ping_interval=None,  # the servers answer none while they decode
-            max_size=MAX_ANSWER_BYTES,
-        )
+        try:
+            opened = connect(
+                self._url,
+                subprotocols=[Subprotocol("binary")],
+                additional_headers={"Authorization": f"Bearer {key}"} if key else None,
+                compression=None,
+                open_timeout=deadline.left_s(),
+                close_timeout=CLOSE_TIMEOUT_S,
+                ping_interval=None,  # the servers answer none while they decode
+                max_size=MAX_ANSWER_BYTES,
+            )
+        except AssertionError as error:  # websockets' own, when the server hangs up in the middle of the handshake
+            raise ConnectionResetError("the server hung up during the handshake") from error
         line = ExitStack().enter_context(opened)  # it outlives this block; `close` ends it
         # A server that stops reading would block ``send`` for ever; websockets has no time-out for it.
         seconds, rest = divmod(self._settings.timeout_s, 1)
