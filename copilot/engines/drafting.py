@@ -1,4 +1,4 @@
-"""Greedy decoding that starts from a draft: the same tokens as one by one, for a fraction of the time.
+"""Greedy decoding that starts from a draft: what one by one would write, near ties aside, for a fraction of the time.
 
 Most of what an utterance's next reading will say, its previous reading said. The decoder checks such a draft in one
 pass: every token it would have written itself stands, the first that it would not is replaced, and what follows is
@@ -143,7 +143,8 @@ class DraftDecoder:
     def read(self, encoded: Floats, prompt: Sequence[int], draft: Sequence[int], *, sot: int, cap: int) -> Written:
         """Decode ``encoded`` [1, positions, width] after ``prompt``, whose start-of-transcript is at index ``sot``.
 
-        Writes at most ``cap`` tokens. ``draft`` changes how long it takes, never what is written.
+        Writes at most ``cap`` tokens. ``draft`` changes how long it takes, and what is written
+        only where two tokens are as good as equally likely (sums are rounded in another order).
         """
         crossed = dict(zip(self._cross_names, self._cross.run(None, {"encoded": encoded}), strict=True))
         lead, guess, first = list(prompt), list(draft[:cap]), sot

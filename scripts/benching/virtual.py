@@ -65,7 +65,7 @@ class Listener:
 
     def __init__(self, suite: Suite, settings: Settings) -> None:
         self._suite = suite
-        self._asr: Any = getattr(suite, "asr", None) or suite.whisper
+        self._asr: Any = suite.asr
         self._settings = settings
         self.costs = Costs()
 
