@@ -22,7 +22,7 @@ from copilot.playbook.lint import Finding
 from copilot.playbook.model import Examples, Expect, Playbook, Scenario, Turn
 from copilot.playbook.source import Source
 from copilot.playbook.walk import roots, walk
-from copilot.signals.examples import key, resemble, stretches
+from copilot.signals.examples import key, resemble, stretches, unit
 from copilot.wire import messages as wire
 
 DIMENSIONS = 512
@@ -132,7 +132,7 @@ def _matches(examples: Examples, line: str, setup: CallSetup, encode: Encode) ->
         return False
     texts = tuple(line[start:end] for start, end in spans)
     vectors = np.frombuffer(encode(texts), "<f4").reshape(-1, DIMENSIONS)
-    return next(iter(resemble(examples, lines, line, spans, vectors)), None) is not None
+    return next(iter(resemble(examples, lines, line, spans, unit(vectors))), None) is not None
 
 
 def _finding(code: str, severity: str, path: str, message: str, source: Source | None) -> Finding:

@@ -8,7 +8,8 @@ Text is taken apart by ``normalise`` first: contractions, fillers, stutters and 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from zlib import crc32
 
 from copilot.language.normalise import Normal
@@ -31,10 +32,14 @@ def runs(normal: Normal, language: str) -> tuple[tuple[int, ...], ...]:
     """
     words = _plain(normal.words)
     if language == "zh":
-        views = (_grams("c", words, 3), _grams("p", _plain(normal.syllables), 3))
+        views = (_buckets(_grams("c", words, 3)), _buckets(_grams("p", _plain(normal.syllables), 3)))
     else:
-        views = (_grams("w", words, 3), _pieces(words))
-    return tuple(tuple(sorted({crc32(run.encode()) % BUCKETS for run in view})) for view in views)
+        views = (_buckets(_grams("w", words, 3)), {bucket for word in words for bucket in _pieces(word)})
+    return tuple(tuple(sorted(view)) for view in views)
+
+
+def _buckets(grams: Iterable[str]) -> set[int]:
+    return {crc32(gram.encode()) % BUCKETS for gram in grams}
 
 
 def _plain(words: Sequence[str]) -> list[str]:
@@ -51,8 +56,9 @@ def _grams(kind: str, words: Sequence[str], longest: int) -> Iterator[str]:
         yield from (f"{kind}{length}{' '.join(framed[at : at + length])}" for at in range(len(framed) - length + 1))
 
 
-def _pieces(words: Sequence[str]) -> Iterator[str]:
-    for word in words:
-        framed = f"<{word}>"
-        for length in (3, 4, 5):
-            yield from (f"l{framed[at : at + length]}" for at in range(len(framed) - length + 1))
+@lru_cache(maxsize=8192)
+def _pieces(word: str) -> tuple[int, ...]:
+    """The buckets of a word's runs of characters; people use the same few thousand words."""
+    framed = f"<{word}>"
+    runs = (framed[at : at + length] for length in (3, 4, 5) for at in range(len(framed) - length + 1))
+    return tuple(_buckets(f"l{run}" for run in runs))

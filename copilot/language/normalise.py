@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
+from itertools import groupby
 
 import snowballstemmer
 from pypinyin import lazy_pinyin
 
 from copilot.events import Frozen, Language
-from copilot.language.numbers import ZH_NUMBER, en_number, zh_number
+from copilot.language.numbers import EN_NUMBER_WORDS, ZH_NUMBER, en_number, zh_number
 
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
 _PIECE = re.compile(
@@ -41,6 +42,8 @@ _IS = frozenset("it that what who where how there here he she when why this ever
 
 _FILLERS = frozenset("um uh uhm umm erm er hmm hm mm mmm ah eh 嗯 呃 啊 呀 哎 诶 唉 噢 喔 哦".split())  # noqa: SIM905
 _STUTTERS = frozenset("我你他这那就是")
+LONGEST_NUMBER = 12
+"""Most words of one English number: "nine hundred and ninety nine thousand nine hundred and ninety nine"."""
 _SMALL = dict(zip("0123456789", "零一两三四五六七八九", strict=True))
 
 
@@ -74,7 +77,7 @@ class Normal:
     @cached_property
     def syllables(self) -> tuple[str, ...]:
         """Toneless pinyin of Chinese characters, read in context and with near sounds made equal; else the word."""
-        return tuple(_syllables(self.words))
+        return tuple(_syllables(self.tokens))
 
     @cached_property
     def clauses(self) -> tuple[tuple[int, int], ...]:
@@ -86,8 +89,12 @@ class Normal:
         return tuple(spans.values())
 
 
+@lru_cache(maxsize=256)
 def normalise(text: str, language: Language = "auto") -> Normal:
-    """Take ``text`` apart; ``language`` en or zh says how to read what both write alike (a lone ``3``)."""
+    """Take ``text`` apart; ``language`` en or zh says how to read what both write alike (a lone ``3``).
+
+    Texts of late are remembered: rules, examples and the classifier all look at the same ones.
+    """
     plain = lower(text).translate(_SAME_LENGTH)
     tokens = _merge_zh_numbers(list(_tokens(plain)))
     tokens = _merge_en_numbers(tokens)
@@ -157,10 +164,10 @@ def _merge_en_numbers(tokens: list[Token]) -> list[Token]:
     merged: list[Token] = []
     at = 0
     while at < len(tokens):
-        end = at
-        while end < len(tokens) and tokens[end].clause == tokens[at].clause and end - at < 12:
-            end += 1
-        found = en_number([token.text for token in tokens[at:end]])
+        found = None
+        if tokens[at].text in EN_NUMBER_WORDS:
+            following = (token for token in tokens[at : at + LONGEST_NUMBER] if token.clause == tokens[at].clause)
+            found = en_number([token.text for token in following])
         if found:
             merged.append(_span(found[0], tokens[at], tokens[at + found[1] - 1]))
             at += found[1]
@@ -235,15 +242,17 @@ def _each(unknown: str) -> str:
     return list(unknown)  # type: ignore[return-value]
 
 
-def _syllables(words: Sequence[str]) -> Iterator[str]:
-    at = 0
-    while at < len(words):
-        end = at
-        while end < len(words) and re.fullmatch(f"[{_HAN}]", words[end]):
-            end += 1
-        if end == at:
-            yield words[at]
-            at += 1
-        else:
-            yield from (_near(syllable) for syllable in lazy_pinyin("".join(words[at:end]), errors=_each))
-            at = end
+def _syllables(tokens: Sequence[Token]) -> Iterator[str]:
+    """Characters are read in the context of their clause, never across a pause."""
+    for (is_han, _), group in groupby(tokens, key=lambda token: (_is_han(token.text), token.clause)):
+        words = [token.text for token in group]
+        yield from _read("".join(words)) if is_han else words
+
+
+@lru_cache(maxsize=4096)
+def _read(han: str) -> tuple[str, ...]:
+    return tuple(_near(syllable) for syllable in lazy_pinyin(han, errors=_each))
+
+
+def _is_han(word: str) -> bool:
+    return len(word) == 1 and ("\u4e00" <= word <= "\u9fff" or "\u3400" <= word <= "\u4dbf")

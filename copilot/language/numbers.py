@@ -18,6 +18,8 @@ _TENS = {
     word: (value + 2) * 10
     for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split())  # noqa: SIM905
 }
+EN_NUMBER_WORDS = frozenset(("a", *_UNITS, *_TENS))
+"""What an English number can begin with."""
 _SCALES = {"thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
 
 _ZH_DIGITS = {char: value % 10 for value, char in enumerate("零一二三四五六七八九〇幺两")} | {"幺": 1, "两": 2, "〇": 0}

@@ -63,7 +63,7 @@ def prepare(plan: Plan, encode: Encode | None, intents: IntentScorer | None = No
     if not leaves:
         return Prepared(intents=intents)
     texts = list(dict.fromkeys(text for leaf in leaves for text in (*leaf.like, *leaf.unlike)))
-    matrix = _unit(encode(texts))
+    matrix = unit(encode(texts))
     vectors = dict(zip(texts, matrix, strict=True))
 
     def rows(lines: Sequence[str]) -> Vectors:
@@ -106,13 +106,12 @@ def stretches(normal: Normal, shortest: int = MIN_TOKENS) -> tuple[tuple[int, in
 
 
 def resemble(
-    examples: Examples, lines: Lines, text: str, spans: Sequence[tuple[int, int]], vectors: Vectors
+    examples: Examples, lines: Lines, text: str, spans: Sequence[tuple[int, int]], units: Vectors
 ) -> Iterator[Resemblance]:
-    """The stretches of ``text`` that mean one of the lines, best first. ``vectors`` has a row for each span.
+    """The stretches of ``text`` that mean one of the lines, best first. ``units`` has a row of length 1 for each span.
 
     A stretch that differs from the line by a negation means the opposite, however close the vectors are.
     """
-    units = _unit(vectors)
     likeness = units @ lines.like_vectors.T
     unlikeness = (units @ lines.unlike_vectors.T).max(axis=1, initial=-1.0) if len(lines.unlike_vectors) else None
     for row in np.argsort(-likeness.max(axis=1), kind="stable"):
@@ -126,6 +125,7 @@ def resemble(
             yield Resemblance(start=start, end=end, score=min(1.0, score), line=lines.like[best])
 
 
-def _unit(vectors: Vectors) -> Vectors:
+def unit(vectors: Vectors) -> Vectors:
+    """The rows at length 1."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, 1e-9), np.float32)

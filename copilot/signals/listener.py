@@ -10,7 +10,7 @@ import msgspec
 from copilot.events import Frozen, Signal, Utterance
 from copilot.playbook.compile import ASKED, Plan
 from copilot.signals.evidence import cite
-from copilot.signals.examples import MIN_TOKENS, Prepared, Vectors, prepare, stretches
+from copilot.signals.examples import MIN_TOKENS, Prepared, Vectors, prepare, stretches, unit
 from copilot.signals.intents import understand
 from copilot.signals.rules import Detector, Found, Hearable, hearable
 
@@ -79,7 +79,7 @@ class Listener:
             return []
         heard, memory.waiting = memory.waiting, None
         if len(vectors) == len(heard.spans):
-            heard = self._understood(msgspec.structs.replace(heard, vectors=vectors))
+            heard = self._understood(msgspec.structs.replace(heard, vectors=vectors, units=unit(vectors)))
         if memory.asked:
             heard = memory.asked = msgspec.structs.replace(heard, answers=memory.asked.answers)
         return self._fire(heard, self._detect(heard, settled=True), memory)

@@ -26,9 +26,15 @@ class Pattern:
         self._parts: list[tuple[str, ...]] = [part for normal in normals if (part := getattr(normal, self._layer))]
 
     @property
-    def first(self) -> tuple[str, str]:
-        """The layer the phrase is looked for in, and the unit it begins with; empty when it holds no words."""
-        return (self._layer, self._parts[0][0]) if self._parts else (self._layer, "")
+    def layer(self) -> str:
+        """What of a text the phrase is looked for in."""
+        return self._layer
+
+    @property
+    def beginning(self) -> tuple[str, str]:
+        """The unit the phrase begins with and the one that must follow it at once; empty where there is none."""
+        first, second = (*(self._parts[0] if self._parts else ()), "", "")[:2]
+        return first, second
 
     def end_at(self, normal: Normal, first: int) -> int | None:
         """The index of the phrase's last token when its first is ``first``; never across a full stop."""
@@ -71,22 +77,29 @@ def compiled(phrase: Phrase, language: Language) -> Phrases:
     return Phrases(phrase, language)
 
 
-_Index = Mapping[str, Mapping[str, Sequence[Pattern]]]
+NOTHING = "\0"
+"""What follows the last unit: no phrase goes on with it."""
+_Index = Mapping[str, Mapping[str, Mapping[str, Sequence[Pattern]]]]
 
 
 def _by_first(patterns: Sequence[Pattern]) -> _Index:
-    """Patterns by layer and first unit: most phrases of a playbook begin with a word that was not said."""
-    index: dict[str, dict[str, list[Pattern]]] = {}
+    """Patterns by layer and first two units: most phrases of a playbook begin with words that were not said."""
+    index: dict[str, dict[str, dict[str, list[Pattern]]]] = {}
     for pattern in patterns:
-        layer, first = pattern.first
-        index.setdefault(layer, {}).setdefault(first, []).append(pattern)
+        first, second = pattern.beginning
+        index.setdefault(pattern.layer, {}).setdefault(first, {}).setdefault(second, []).append(pattern)
     return index
 
 
 def _find(index: _Index, normal: Normal) -> Iterator[tuple[int, int, str]]:
     for layer, by_first in index.items():
-        for first, unit in enumerate(getattr(normal, layer)):
-            for pattern in by_first.get(unit, ()):
+        units: tuple[str, ...] = getattr(normal, layer)
+        for first, unit in enumerate(units):
+            by_second = by_first.get(unit)
+            if by_second is None:
+                continue
+            second = units[first + 1] if first + 1 < len(units) else NOTHING
+            for pattern in (*by_second.get(second, ()), *by_second.get("", ())):
                 last = pattern.end_at(normal, first)
                 if last is not None:
                     yield normal.tokens[first].start, normal.tokens[last].end, pattern.phrase

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
+import msgspec
 import re2
 
 from copilot.events import Frozen, Language, Speaker, Utterance
@@ -31,7 +32,11 @@ class Found(Frozen, frozen=True, kw_only=True):
 
 
 class Hearable(Frozen, frozen=True, kw_only=True):
-    """One utterance as rules see it. ``spans``, ``vectors`` and ``meaning`` are there once the encoder has answered."""
+    """One utterance as rules see it. ``spans``, ``vectors`` (and ``units``, the same at length 1) and
+    ``meaning`` are there once the encoder has answered.
+
+    ``worded`` remembers by leaf (``id``) what its words fulfil: they stay the same when the meaning becomes known.
+    """
 
     utterance: Utterance
     normal: Normal
@@ -39,9 +44,11 @@ class Hearable(Frozen, frozen=True, kw_only=True):
     language: Language
     spans: tuple[tuple[int, int], ...] = ()
     vectors: Vectors | None = None
+    units: Vectors | None = None
     meaning: Meaning | None = None
     answers: Mapping[str, Found] = {}
     """What a language model has affirmed of it, by question."""
+    worded: dict[int, Found | None] = msgspec.field(default_factory=dict)
 
 
 class Detector:
@@ -51,7 +58,6 @@ class Detector:
         self.label = rule.label
         self._trigger = rule.trigger
         self._speaker = rule.speaker
-        self._lines = prepared.lines
         self._context = context
         inside = [trigger for _, trigger in walk(rule.trigger)]
         self._forms = {id(t): form(t) for t in inside}
@@ -60,9 +66,11 @@ class Detector:
         self._lexicons = {
             id(t): _lexicon(t.entity, t.language or language) for t in inside if t.entity and t.entity.any
         }
+        lines = {id(t): prepared.lines.get(key(t.examples)) for t in inside if t.examples}
+        self._lines = {leaf: found for leaf, found in lines.items() if found}
         intents = [t for t in inside if t.intent and prepared.intents]
         self.asks_intents = bool(intents)
-        self._meanings = [*intents, *(t for t in inside if t.examples and key(t.examples) in prepared.lines)]
+        self._meanings = [*intents, *(t for t in inside if id(t) in self._lines)]
         self.shortest = 1 if intents else MIN_TOKENS
         """Fewest tokens of an utterance that may mean something here: "scam?" does to the classifier."""
         self._asking = [t for t in inside if t.llm]
@@ -118,15 +126,20 @@ class Detector:
         return self._words(trigger, heard) if sure else None
 
     def _words(self, trigger: Trigger, heard: Hearable) -> Found | None:
-        if trigger.phrase:
-            return self._phrase(trigger, heard)
-        if trigger.regex:
-            return self._regex(trigger, heard)
         if trigger.llm:
             return heard.answers.get(trigger.llm.question)
-        if trigger.entity:
-            return self._entity(trigger, trigger.entity, heard)
-        return self._intent(trigger.intent, heard) if trigger.intent else self._meaning(trigger, heard)
+        if trigger.intent:
+            return self._intent(trigger.intent, heard)
+        if trigger.examples:
+            return self._meaning(trigger, heard)
+        if id(trigger) not in heard.worded:
+            heard.worded[id(trigger)] = self._wording(trigger, heard)
+        return heard.worded[id(trigger)]
+
+    def _wording(self, trigger: Trigger, heard: Hearable) -> Found | None:
+        if trigger.phrase:
+            return self._phrase(trigger, heard)
+        return self._entity(trigger, trigger.entity, heard) if trigger.entity else self._regex(trigger, heard)
 
     def _phrase(self, trigger: Trigger, heard: Hearable) -> Found | None:
         for start, end, phrase in self._phrases[id(trigger)].find(heard.normal):
@@ -144,10 +157,10 @@ class Detector:
 
     def _meaning(self, trigger: Trigger, heard: Hearable) -> Found | None:
         examples = trigger.examples
-        lines = self._lines.get(key(examples)) if examples else None
-        if examples is None or lines is None or heard.vectors is None or len(heard.normal.tokens) < MIN_TOKENS:
+        lines = self._lines.get(id(trigger))
+        if examples is None or lines is None or heard.units is None or len(heard.normal.tokens) < MIN_TOKENS:
             return None
-        for like in resemble(examples, lines, heard.utterance.text, heard.spans, heard.vectors):
+        for like in resemble(examples, lines, heard.utterance.text, heard.spans, heard.units):
             return Found(detector="examples", why=like.line, score=like.score, start=like.start, end=like.end)
         return None
 
@@ -233,6 +246,7 @@ def _pattern(regex: str) -> re2._Regexp:
     return re2.compile(regex, options)
 
 
+@lru_cache(maxsize=64)
 def _plain(text: str) -> str:
     """What patterns run over: lower case and straight apostrophes, every character in its place."""
     return lower(text).replace("’", "'").replace("‘", "'")
