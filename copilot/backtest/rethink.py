@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copilot.backtest.track import CardKey, Told, Track, new_key
-from copilot.call.arrivals import KEEP, Arrivals
-from copilot.call.call import Call, CallSetup
+from copilot.call.arrivals import KEEP
+from copilot.call.setup import CallSetup, Minds
 from copilot.call.thinking import Thinking, Thought
 from copilot.cues.engine import CardChange
 from copilot.cues.moments import Moment
 from copilot.errors import NotFoundError
-from copilot.events import CallInfo, Card, Frozen, StepState
+from copilot.events import Card, Frozen, StepState
 
 DIMENSIONS = 512
 USUAL_LATENCY_S = 0.03
@@ -74,7 +74,7 @@ class _Rethinking:
         self._ends: dict[str, Card] = {}
         self._is_silent = False
         self._minds = Minds(track.info, setup, self._wall)
-        self._mind = self._minds.first
+        self._mind = self._minds.another()
         self._count = 0
 
     def run(self) -> Rethought:
@@ -234,32 +234,6 @@ class _Rethinking:
         known = bisect_left(self._arrival_events, self._event + 1)
         index = bisect_left(self._arrival_ends, at_ms, max(0, known - KEEP), known)
         return float(self._nows[self._arrival_events[index]]) if index < known else self._now
-
-
-class Minds(Call):
-    """Makes the minds of a call, just as the call does, with somebody else's clock."""
-
-    def __init__(self, info: CallInfo, setup: CallSetup, wall: Callable[[int], float]) -> None:
-        super().__init__(info, setup)
-        self._arrivals = _Walls(wall)
-
-    @property
-    def first(self) -> Thinking:
-        """The mind a call begins with."""
-        return self._thinking
-
-    def another(self) -> Thinking:
-        """The next one."""
-        return self._new_thinking()
-
-
-class _Walls(Arrivals):
-    def __init__(self, wall: Callable[[int], float]) -> None:
-        super().__init__()
-        self._wall = wall
-
-    def wall(self, at_ms: int, now: float) -> float:  # noqa: ARG002  # the clock is the wall's own
-        return self._wall(at_ms)
 
 
 REDO: dict[str, Callable[[_Rethinking, Told, Moment], Any]] = {

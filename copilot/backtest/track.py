@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 import copilot
 from copilot.audio.timeline import Timeline, frame_bytes
-from copilot.call.call import Call, CallSetup
+from copilot.call.call import Call, CallSetup, Rehearsal
 from copilot.call.thinking import Thinking
 from copilot.cues.engine import CardChange
 from copilot.cues.moments import CallMoment, Moment
 from copilot.errors import StorageError
-from copilot.events import CallEvent, CallInfo, Frozen, Heard, Score, Speaker, SpeechScored
+from copilot.events import CallEvent, CallInfo, Frozen, Heard, Speaker, SpeechScored
 from copilot.store.disk import replacing
 
 TRACK_FILE = "track.bin"
@@ -94,57 +94,31 @@ class Track(Frozen, frozen=True, kw_only=True):
 def distil(info: CallInfo, setup: CallSetup, entries: Iterable[tuple[float, CallEvent]]) -> Track:
     """Live through the ``(now, event)`` log of a call with the playbook it had."""
     log = list(entries)
-    call = Rehearing(info, setup, scored=sum(isinstance(event, SpeechScored) for _, event in log))
+    witnesses = Witnesses()
+    rehearsal = Rehearsal(
+        timeline=Silence(info.media),
+        scored=sum(isinstance(event, SpeechScored) for _, event in log),
+        overhear=lambda mind: cast("Thinking", Witness(mind, witnesses)),
+    )
+    call = Call(info, setup, rehearsal)
     nows, settled, positions, dues = [], [], [], []
     for number, (now, event) in enumerate(log):
         if call.is_finished:
             break
-        call.witnesses.event = number
+        witnesses.event = number
         call.receive(event, now)
-        nows.append(call.clock)
-        settled.append(call.settled)
+        nows.append(call.now)
+        settled.append(call.settled_ms)
         positions.append(call.position_ms)
-        dues.append(call.card_due)
+        dues.append(np.inf if call.card_due is None else call.card_due)
     return Track(
         info=info,
-        told=tuple(call.witnesses.told),
+        told=tuple(witnesses.told),
         nows=np.array(nows, "<f8").tobytes(),
         settled=np.array(settled, "<i4").tobytes(),
         positions=np.array(positions, "<i4").tobytes(),
         dues=np.array(dues, "<f8").tobytes(),
     )
-
-
-class Rehearing(Call):
-    """A call whose sound is gone. Its mind is overheard; the windows to be scored are those of the recording."""
-
-    def __init__(self, info: CallInfo, setup: CallSetup, *, scored: int) -> None:
-        self.witnesses = Witnesses()
-        super().__init__(info, setup)
-        self._unscored = scored
-        self._hearing.timeline.__class__ = Silence  # the rooms share this one: from now on it only counts
-
-    @property
-    def clock(self) -> float:
-        """Seconds since the call began."""
-        return self._now
-
-    @property
-    def settled(self) -> int:
-        """Media ms up to which every word is known."""
-        return self._settled_ms
-
-    @property
-    def card_due(self) -> float:
-        """When a card wants attention; inf when none does."""
-        due = self._thinking.next_deadline()
-        return np.inf if due is None else due
-
-    def _score(self, scores: list[Score]) -> None:
-        """Nobody answers: what the recording holds was counted before."""
-
-    def _new_thinking(self) -> Thinking:
-        return cast("Thinking", Witness(super()._new_thinking(), self.witnesses))
 
 
 class Silence(Timeline):

@@ -30,3 +30,7 @@ class Arrivals:
         """
         index = bisect_left(self._ends_ms, at_ms)
         return self._nows[index] if index < len(self._nows) else now
+
+    def lag_ms(self, at_ms: int, now: float) -> int:
+        """How long ago the sample at media time ``at_ms`` arrived."""
+        return max(0, round((now - self.wall(at_ms, now)) * 1000))

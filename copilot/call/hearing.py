@@ -15,7 +15,6 @@ from copilot.events import (
     Decoded,
     Heard,
     Language,
-    MediaFormat,
     Score,
     SpeechEnded,
     SpeechScored,
@@ -28,12 +27,23 @@ Finding = Decode | CancelDecode | SpeechStarted | SpeechEnded | Heard
 
 
 class Hearing:
-    """The ears of a call. Owns the media timeline and one transcriber per channel."""
+    """The ears of a call. Owns the media timeline and one transcriber per channel.
+
+    ``unscored`` counts the ``Score`` effects that are still to be answered.
+    """
 
     def __init__(
-        self, media: MediaFormat, settings: SpeechSettings, *, language: Language, prompt: str, hotwords: str
+        self,
+        timeline: Timeline,
+        channels: int,
+        settings: SpeechSettings,
+        *,
+        language: Language,
+        prompt: str,
+        hotwords: str,
     ) -> None:
-        self.timeline = Timeline(media)
+        self.timeline = timeline
+        self.unscored = 0
         self._jobs = count(1)
         self._utterances = count(1)
         self._owner: dict[int, int] = {}
@@ -47,7 +57,7 @@ class Hearing:
                 prompt=prompt,
                 hotwords=hotwords,
             )
-            for channel in range(len(media.channels))
+            for channel in range(channels)
         ]
 
     def next_utterance_id(self) -> str:
@@ -75,6 +85,7 @@ class Hearing:
 
     def scored(self, event: SpeechScored, now: float) -> list[Finding]:
         """Speech scores arrived for one channel."""
+        self.unscored -= 1
         return list(self.channels[event.channel].scored(event, now))
 
     def decoded(self, event: Decoded, now: float) -> list[Finding]:
@@ -122,6 +133,7 @@ class Hearing:
     def _scores(self, first: int, fresh: int) -> list[Score]:
         if not fresh:
             return []
+        self.unscored += len(self.channels)
         return [Score(channel=index, first_window=first, count=fresh) for index in range(len(self.channels))]
 
     def _next_job(self, channel: int):  # type: ignore[no-untyped-def]  # noqa: ANN202
