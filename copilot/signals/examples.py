@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
@@ -21,8 +22,11 @@ Encode = Callable[[Sequence[str]], Vectors]
 
 MIN_TOKENS = 3
 """Shorter clauses ("okay then", 好的) resemble too much, and mean nothing beside other clauses."""
-MAX_CLAUSES = 7
-"""Most clauses of one utterance that are encoded beside the whole."""
+SHORT_TOKENS = 12
+"""Up to here a text means something as a whole, beside its clauses. The longer ones are taken by their parts: what the
+encoder needs grows with every word it reads, and a speech of several sentences has no one meaning."""
+MAX_PARTS = 3
+"""Most parts of one utterance that are encoded."""
 
 
 class Lines(Frozen, frozen=True, kw_only=True):
@@ -89,7 +93,7 @@ def key(examples: Examples) -> tuple[str, ...]:
 
 
 def stretches(normal: Normal, shortest: int = MIN_TOKENS) -> tuple[tuple[int, int], ...]:
-    """The offsets of what is compared: the clauses long enough to mean something, and the whole text.
+    """The offsets of what is compared: a short text as a whole and its clauses, a long one in at most ``MAX_PARTS``.
 
     None at all for a text of fewer than ``shortest`` tokens.
     """
@@ -97,12 +101,27 @@ def stretches(normal: Normal, shortest: int = MIN_TOKENS) -> tuple[tuple[int, in
     if len(tokens) < shortest:
         return ()
     whole = (tokens[0].start, tokens[-1].end)
-    clauses = [
-        (start, end)
-        for start, end in normal.clauses
-        if sum(start <= token.start and token.end <= end for token in tokens) >= MIN_TOKENS
-    ]
-    return tuple(dict.fromkeys([whole, *clauses[:MAX_CLAUSES]]))
+    if len(tokens) > SHORT_TOKENS and len(normal.clauses) > 1:
+        return _parts(normal)
+    sizes = Counter(token.clause for token in tokens)
+    clauses = [span for span, size in zip(normal.clauses, sizes.values(), strict=True) if size >= MIN_TOKENS]
+    return tuple(dict.fromkeys([whole, *clauses[:MAX_PARTS]]))
+
+
+def _parts(normal: Normal) -> tuple[tuple[int, int], ...]:
+    """The clauses, the shortest neighbours joined until none is too short and there are few enough."""
+    sizes = Counter(token.clause for token in normal.tokens)
+    parts = [(size, start, end) for (start, end), size in zip(normal.clauses, sizes.values(), strict=True)]
+    while len(parts) > MAX_PARTS or (len(parts) > 1 and min(parts)[0] < MIN_TOKENS):
+        at = min(range(len(parts) - 1), key=lambda at: _joined(parts, at))
+        parts[at : at + 2] = [(parts[at][0] + parts[at + 1][0], parts[at][1], parts[at + 1][2])]
+    return tuple((start, end) for _, start, end in parts)
+
+
+def _joined(parts: Sequence[tuple[int, int, int]], at: int) -> tuple[bool, int]:
+    """How well part ``at`` goes with the next: what is too short for itself first, then what stays shortest."""
+    size, following = parts[at][0], parts[at + 1][0]
+    return min(size, following) >= MIN_TOKENS, size + following
 
 
 def resemble(
