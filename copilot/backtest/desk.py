@@ -18,6 +18,7 @@ from copilot.backtest.stored import find_recordings, since
 from copilot.config import Settings
 from copilot.errors import CopilotError, PlaybookError, UsageError
 from copilot.events import Frozen
+from copilot.playbook.documents import folder_of, with_documents
 from copilot.playbook.lint import lint
 from copilot.playbook.load import interpret
 from copilot.playbook.model import Playbook
@@ -58,13 +59,16 @@ def said(error: CopilotError) -> dict[str, object]:
 
 
 def _lint(settings: Settings, order: Order) -> dict[str, Any]:
-    source = Source(order.texts[0])
-    book, bench = interpret(source), Bench.open(settings)
-    return {"findings": [*lint(book, source), *examine(book, bench.setup(book), bench.encode, source)]}
+    source, bench = Source(order.texts[0]), Bench.open(settings)
+    book = _book(settings, order.texts[0])
+    documents = folder_of(interpret(source), _beside(settings), settings.playbooks.knowledge)
+    return {
+        "findings": [*lint(book, source, documents=documents), *examine(book, bench.setup(book), bench.encode, source)]
+    }
 
 
 def _test(settings: Settings, order: Order) -> dict[str, Any]:
-    book, bench = _book(order.texts[0]), Bench.open(settings)
+    book, bench = _book(settings, order.texts[0]), Bench.open(settings)
     setup = bench.setup(book)
     results = []
     for scenario in book.scenarios:
@@ -77,7 +81,7 @@ def _score(settings: Settings, order: Order) -> dict[str, Any]:
     if len(order.lines) > MAX_LINES:
         raise UsageError("request.invalid", f"at most {MAX_LINES:,} lines at a time")
     bench = Bench.open(settings)
-    books = [_book(text) for text in order.texts]
+    books = [_book(settings, text) for text in order.texts]
     languages = {"auto": ("en", "zh"), "en": ("en",), "zh": ("zh",)}
     scorer = Scorer({lang: bench.setup(book) for book in books for lang in languages[book.language]}, bench.encode)
     scored = list(scorer.score(msgspec.json.encode(line) for line in order.lines))
@@ -94,19 +98,26 @@ def _score(settings: Settings, order: Order) -> dict[str, Any]:
 
 
 def _backtest(settings: Settings, order: Order) -> dict[str, Any]:
-    runs = [run for (run,) in run_all(_paths(order), [_book(order.texts[0])], settings, model=True, workers=1)]
+    runs = [
+        run for (run,) in run_all(_paths(order), [_book(settings, order.texts[0])], settings, model=True, workers=1)
+    ]
     return {"calls": [as_json(run) for run in runs], "totals": totals(runs)}
 
 
 def _diff(settings: Settings, order: Order) -> dict[str, Any]:
-    books = [_book(text) for text in order.texts]
+    books = [_book(settings, text) for text in order.texts]
     pairs = list(run_all(_paths(order), books, settings, model=True, workers=1))
     found = compare([pair[0] for pair in pairs], [pair[1] for pair in pairs])
     return {"difference": found}
 
 
-def _book(text: str) -> Playbook:
-    return interpret(Source(text))
+def _book(settings: Settings, text: str) -> Playbook:
+    """With the documents it would have in a live call, so that it has the same cards."""
+    return with_documents(interpret(Source(text)), _beside(settings), settings.playbooks.knowledge)
+
+
+def _beside(settings: Settings) -> Path | None:
+    return Path(settings.playbooks.folder) if settings.playbooks.folder else None
 
 
 def _paths(order: Order) -> list[Path]:

@@ -20,6 +20,7 @@ from copilot.engines.suite import load_encoder
 from copilot.errors import CopilotError, PlaybookError
 from copilot.knowledge.index import index_of
 from copilot.playbook.compile import compile_playbook
+from copilot.playbook.documents import folder_of, with_documents
 from copilot.playbook.lint import Finding, lint
 from copilot.playbook.load import find_playbook, find_source, interpret, shipped_packs
 from copilot.playbook.model import Playbook
@@ -78,8 +79,11 @@ def lint_command(context: click.Context, names: tuple[str, ...], as_json: bool, 
 
 def _findings(name: str, settings: Settings, bench: Bench | None) -> list[Finding]:
     source = find_source(name, settings.playbooks.folder, "en")
-    book = interpret(source)
-    found = lint(book, source)
+    file, knowledge = Path(source.file), settings.playbooks.knowledge
+    beside = file.parent if file.is_file() else None
+    bare = interpret(source)
+    book = with_documents(bare, beside, knowledge)
+    found = lint(book, source, documents=folder_of(bare, beside, knowledge))
     return [*found, *examine(book, bench.setup(book), bench.encode, source)] if bench else found
 
 

@@ -35,19 +35,22 @@ def with_documents(playbook: Playbook, beside: Path | None, knowledge_root: str 
     one, the subfolder of ``knowledge_root`` with the playbook's id counts. Raises PlaybookError
     (``playbook.knowledge``).
     """
-    knowledge = playbook.knowledge
-    if knowledge is None:
-        return playbook
-    folder: Path | None = None
-    if knowledge.folder:
-        folder = _inside(beside, knowledge.folder)
-    elif knowledge_root and not knowledge.passages:
-        folder = Path(knowledge_root) / playbook.id
-    if folder is None:
+    knowledge, folder = playbook.knowledge, folder_of(playbook, beside, knowledge_root)
+    if knowledge is None or folder is None:
         return playbook
     passages = (*knowledge.passages, *read_documents(folder))
     _check_material(playbook, passages)
     return msgspec.structs.replace(playbook, knowledge=msgspec.structs.replace(knowledge, passages=passages))
+
+
+def folder_of(playbook: Playbook, beside: Path | None, knowledge_root: str = "") -> Path | None:
+    """Where the documents of a playbook lie, if it has any; as in ``with_documents``. Raises PlaybookError."""
+    knowledge = playbook.knowledge
+    if knowledge is None:
+        return None
+    if knowledge.folder:
+        return _inside(beside, knowledge.folder)
+    return Path(knowledge_root) / playbook.id if knowledge_root and not knowledge.passages else None
 
 
 def _check_material(playbook: Playbook, passages: Iterable[Passage]) -> None:
@@ -70,13 +73,25 @@ def read_documents(folder: Path) -> tuple[Passage, ...]:
     if not folder.is_dir():
         raise _wrong("there is no such folder of documents", folder)
     passages: list[Passage] = []
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in KINDS and path.is_file():
-            name = path.relative_to(folder).as_posix()
-            passages += split(_read(path, folder), name)
+    for path in _files(folder):
+        if path.suffix.lower() in KINDS:
+            passages += split(_read(path, folder), path.relative_to(folder).as_posix())
             if len(passages) > MAX_PASSAGES:
                 raise _wrong(f"more than {MAX_PASSAGES:,} passages", folder)
     return tuple(passages)
+
+
+def useless_files(folder: Path) -> Iterator[tuple[str, bool]]:
+    """The names of files below ``folder`` that answer nothing, and whether that is because they are of another kind."""
+    for path in _files(folder):
+        name = path.relative_to(folder).as_posix()
+        is_other = path.suffix.lower() not in KINDS
+        if is_other or not split(_read(path, folder), name):
+            yield name, is_other
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
 
 
 def split(text: str, name: str) -> list[Passage]:

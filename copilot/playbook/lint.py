@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from copilot.events import Frozen, Speaker
 from copilot.language.normalise import is_chinese
+from copilot.playbook.documents import useless_files
 from copilot.playbook.doubts import doubts
 from copilot.playbook.model import Cue, Playbook
 from copilot.playbook.source import Source
@@ -33,8 +35,13 @@ class Finding(Frozen, frozen=True, kw_only=True):
 _Said = tuple[str, Literal["warning", "info"], str, str]
 
 
-def lint(playbook: Playbook, source: Source | None = None, encode: Encode | None = None) -> list[Finding]:
-    """Findings in the order of the checks; ``source`` gives them lines, ``encode`` lets examples be measured."""
+def lint(
+    playbook: Playbook, source: Source | None = None, encode: Encode | None = None, documents: Path | None = None
+) -> list[Finding]:
+    """Findings in the order of the checks; ``source`` gives them lines, ``encode`` lets examples be measured.
+
+    ``documents`` is the folder its passages came from. Raises PlaybookError when that cannot be read.
+    """
     said = (
         *_stages(playbook),
         *_untested(playbook),
@@ -44,6 +51,7 @@ def lint(playbook: Playbook, source: Source | None = None, encode: Encode | None
         *_matches(playbook),
         *_unused(playbook),
         *doubts(playbook),
+        *_documents(playbook, documents),
         *(_lonely(playbook, encode) if encode else ()),
     )
     return [
@@ -140,6 +148,16 @@ def _unused(playbook: Playbook) -> Iterator[_Said]:
     for i, rule in enumerate(playbook.signals):
         if rule.id not in used:
             yield "signal.unused", "info", f"$.signals[{i}]", f"nothing refers to {rule.id!r}"
+
+
+def _documents(playbook: Playbook, folder: Path | None) -> Iterator[_Said]:
+    if playbook.knowledge and not playbook.knowledge.passages:
+        yield "knowledge.empty", "warning", "$.knowledge", "there is no passage to answer a question from"
+    for name, is_other in useless_files(folder) if folder else ():
+        if is_other:
+            yield "knowledge.unread", "info", "$.knowledge", f"{name!r} is left out: only .md and .csv are read"
+        else:
+            yield "knowledge.empty", "warning", "$.knowledge", f"{name!r} holds nothing to answer a question from"
 
 
 def _lonely(playbook: Playbook, encode: Encode) -> Iterator[_Said]:

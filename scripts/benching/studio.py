@@ -15,6 +15,7 @@ from copilot.clock import FakeClock
 from copilot.config import Settings
 from copilot.engines.suite import Encoder
 from copilot.events import CallEvent, CallInfo, DecodeJob, HungUp, Hypothesis, Speaker, TextReceived, Utterance
+from copilot.knowledge.index import index_of
 from copilot.playbook.compile import compile_playbook
 from copilot.playbook.load import find_playbook
 from copilot.playbook.model import TEXT_LEAVES, Playbook
@@ -45,10 +46,14 @@ class Studio:
 
     def __init__(self, language: str, encoder: Encoder, settings: Settings, playbook: str = "") -> None:
         self.language = as_language(language)
-        self.playbook: Playbook = find_playbook(playbook, settings.playbooks.folder, self.language)
+        books = settings.playbooks
+        self.playbook: Playbook = find_playbook(playbook, books.folder, self.language, books.knowledge)
         plan = compile_playbook(self.playbook)
         self.setup = CallSetup(
-            plan=plan, prepared=prepare(plan, encoder.encode, encoder.intents), speech=settings.speech
+            plan=plan,
+            prepared=prepare(plan, encoder.encode, encoder.intents),
+            index=index_of(self.playbook, encoder.encode),
+            speech=settings.speech,
         )
         self.longest_s = settings.speech.vad.max_speech_ms / 1000
         self._encoder = encoder

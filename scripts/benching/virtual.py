@@ -22,6 +22,7 @@ from copilot.engines.media import open_recording
 from copilot.engines.pool import AsrRequest, at_media_time
 from copilot.engines.suite import Suite
 from copilot.events import CallInfo, DecodeJob, Hypothesis, Language, MediaFormat, Publish
+from copilot.knowledge.index import index_of
 from copilot.playbook.compile import compile_playbook
 from copilot.playbook.load import find_playbook
 from copilot.signals.listener import prepare
@@ -88,11 +89,17 @@ class Listener:
         return messages
 
     def _call(self, call_id: str, media: MediaFormat, language: Language) -> Call:
-        playbook = find_playbook("", self._settings.playbooks.folder, language)
+        books = self._settings.playbooks
+        playbook = find_playbook("", books.folder, language, books.knowledge)
         plan = compile_playbook(playbook)
         encoder = self._suite.encoder
         prepared = prepare(plan, encoder.encode, encoder.intents)
-        setup = CallSetup(plan=plan, prepared=prepared, speech=self._settings.speech)
+        setup = CallSetup(
+            plan=plan,
+            prepared=prepared,
+            index=index_of(playbook, encoder.encode),
+            speech=self._settings.speech,
+        )
         info = CallInfo(
             call_id=call_id,
             started_at=rfc3339(SystemClock().utc()),

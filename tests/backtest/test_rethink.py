@@ -8,8 +8,10 @@ import pytest
 from copilot.backtest.rethink import rethink
 from copilot.backtest.runs import Bench
 from copilot.backtest.track import distil, keep_track, kept_track
-from copilot.call.call import CallSetup
+from copilot.backtest.virtual import VirtualRun
+from copilot.call.call import Call, CallSetup
 from copilot.call.recording import replay
+from copilot.clock import FakeClock
 from copilot.events import (
     CardAcked,
     CardRendered,
@@ -21,13 +23,15 @@ from copilot.events import (
     StepTicked,
     TextReceived,
 )
-from copilot.playbook.load import find_playbook
+from copilot.playbook.load import find_playbook, parse_playbook
 from copilot.signals.listener import prepare
 from copilot.store.recording import RecordingHeader, read_recording, write_recording
 from copilot.wire import messages as wire
 from tests.call.record import RECORDING
 from tests.call.rig import PLAYBOOK, info, run, setup, talk
+from tests.call.test_answers import KNOWLEDGE
 from tests.server.node import Blank
+from tests.signals.plans import encode
 
 TALK = [(1.0, None), (3.0, 0), (1.0, None), (2.5, 1), (2.0, None), (2.0, 0), (1.0, None), (2.0, 1), (12.0, None)]
 LINES = {
@@ -161,3 +165,37 @@ def test_a_backtest_leaves_out_sound_but_not_a_card(tmp_path):
     assert cold == warm
     assert {card.cue_id for card in cold.shown} >= {"compliance.forbidden"}
     assert cold.most_in_a_minute <= cold.budget_per_minute
+
+
+class Bag(Blank):
+    """An encoder made of word counts."""
+
+    def encode(self, texts):
+        return encode(texts)
+
+
+def test_a_card_from_the_documents_is_the_same_live_replayed_and_backtested(tmp_path):
+    """A stored call carries the passages it was answered from."""
+    book = parse_playbook(PLAYBOOK + KNOWLEDGE)
+    bench, chat = Bench(Bag()), info(kind="chat")
+    turns = [(2.0, "what is the warranty on the panels?"), (20.0, "and the price of the battery?")]
+    script = [
+        (at, TextReceived(speaker="customer", text=text, start_ms=round(at * 1000) - 900, end_ms=round(at * 1000)))
+        for at, text in turns
+    ]
+    call = Call(chat, bench.setup(book))
+    machine = VirtualRun(call, scorers=[], transcribe=None, encode=bench.encode, clock=FakeClock(), workers=1)
+    decoder = msgspec.json.Decoder(wire.AnyCallMessage)
+    live = [decoder.decode(each.message) for each in machine.play([*script, (60.0, HungUp())])]
+    again = replayed(chat, bench.setup(book), machine.entries)
+    path = tmp_path / "recording.bin.gz"
+    header = RecordingHeader(call=chat, playbook=msgspec.json.encode(book).decode())
+    write_recording(path, header, machine.entries)
+    (cold,), (warm,) = bench.run(path, [book]), bench.run(path, [book])
+    rows = card_rows(live)
+    assert rows == card_rows(again)
+    assert [(cue, quote, reason) for _, cue, quote, reason, _ in rows] == [
+        (card.cue_id, card.quote, card.reason) for card in cold.cards
+    ]
+    assert cold == warm
+    assert [cue for _, cue, _, reason, _ in rows if not reason].count("knowledge") == 2

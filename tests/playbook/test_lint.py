@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from copilot.errors import PlaybookError
+from copilot.playbook.documents import folder_of, with_documents
 from copilot.playbook.lint import lint
 from copilot.playbook.load import find_source, interpret, shipped_packs
 from copilot.playbook.source import Source
@@ -80,3 +82,27 @@ def test_examples_far_from_each_other():
 
 def test_without_a_source_lines_are_unknown():
     assert {finding.line for finding in lint(interpret(Source(FULL)))} == {0}
+
+
+def with_documents_in(folder):
+    text = f"{FULL}\nknowledge: {{folder: facts, when: {{signal: price}}}}\n" if "\nknowledge:" not in FULL else FULL
+    bare = interpret(Source(text))
+    return lint(with_documents(bare, folder), Source(text), documents=folder_of(bare, folder))
+
+
+def test_documents_are_read_by_lint(tmp_path):
+    facts = tmp_path / "facts"
+    facts.mkdir()
+    (facts / "empty.md").write_text("# A heading and nothing else\n")
+    (facts / "prices.pdf").write_bytes(b"%PDF")
+    found = {(each.code, each.severity) for each in with_documents_in(tmp_path) if each.path == "$.knowledge"}
+    assert found == {("knowledge.empty", "warning"), ("knowledge.unread", "info")}
+    (facts / "empty.md").write_text("# Warranty\n\n25 years\n")
+    found = {each.code for each in with_documents_in(tmp_path) if each.path == "$.knowledge"}
+    assert found == {"knowledge.unread"}
+
+
+def test_a_missing_folder_of_documents_is_an_error(tmp_path):
+    with pytest.raises(PlaybookError, match="no such folder") as error:
+        with_documents_in(tmp_path)
+    assert (error.value.code, error.value.path) == ("playbook.knowledge", "$.knowledge.folder")
