@@ -257,11 +257,14 @@ class _Check:
         """Silence of a language model means nothing, so nothing may be concluded from it."""
         rules = {signal.id: signal.when for signal in self._playbook.signals}
         rules |= {step.id: step.done_when for step in self._playbook.steps if step.id not in rules}
+        parts = {name: [part for _, part in walk(when)] for name, when in rules.items()}
         asking: set[str] = set()
-        for _ in rules:  # a signal may be made of signals
-            asking |= {
-                name for name, when in rules.items() if any(part.llm or part.signal in asking for _, part in walk(when))
-            }
+        while fresh := {
+            name
+            for name in parts.keys() - asking
+            if any(part.llm or part.signal in asking for part in parts[name])  # a signal may be made of signals
+        }:
+            asking |= fresh
         for path, root in roots(self._playbook):
             for inner_path, part in walk(root, path):
                 denied = walk(part.not_) if part.not_ else ()
