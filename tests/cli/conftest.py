@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 import structlog
 
+from copilot.cli import replay
 from copilot.cli.main import main
+from copilot.config import Settings
+from copilot.engines.pool import AsrModel, AsrRequest
+from copilot.engines.suite import Suite, load_suite
+from copilot.events import Hypothesis
 
 
 class Outcome(NamedTuple):
@@ -60,3 +67,37 @@ def configured(tmp_path: Path) -> Callable[[str], Path]:
         return path
 
     return configured
+
+
+class OwnDrafts:
+    """A recogniser many replays share: what one of them has read is no draft of another's."""
+
+    def __init__(self, asr: AsrModel, owner: str) -> None:
+        self._asr = asr
+        self._owner = owner
+
+    def transcribe(self, requests: Sequence[AsrRequest]) -> list[Hypothesis]:
+        owned = [msgspec.structs.replace(each, utterance=f"{self._owner}/{each.utterance}") for each in requests]
+        return self._asr.transcribe(owned)
+
+
+@pytest.fixture(scope="session")
+def engines() -> Callable[[Settings], Suite]:
+    """``load_suite`` that loads the same models once."""
+    loaded: dict[object, Suite] = {}
+    numbers = count(1)
+
+    def load(settings: Settings) -> Suite:
+        wanted = (settings.models, settings.recogniser)
+        suite = loaded[wanted] = loaded.get(wanted) or load_suite(settings)
+        return Suite(suite.silero, OwnDrafts(suite.asr, str(next(numbers))), suite.encoder)
+
+    return load
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch, engines: Callable[[Settings], Suite]) -> None:
+    """Replays that read everything once, with models loaded once, and show words less often."""
+    monkeypatch.setattr(replay, "load_suite", engines)
+    monkeypatch.setenv("COPILOT_SPEECH__INTERIM_INTERVAL_MS", "2000")
+    monkeypatch.setenv("COPILOT_SPEECH__SECOND_PASS", "off")

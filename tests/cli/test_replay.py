@@ -15,6 +15,8 @@ from tests.cli.conftest import Run
 from tests.cli.sounds import SOUNDS, silence, write
 from tests.e2e.test_call import quotes
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 CALL_SAYS = re.compile(r"recorded|sunshine|solar", re.IGNORECASE)
 """Words of the first half minute of the shipped call."""
 
@@ -201,7 +203,8 @@ def test_for_people_the_transcript_goes_to_stderr(run: Run, tmp_path: Path) -> N
 
 
 @pytest.mark.models
-def test_in_real_time_every_message_says_when_it_was_sent(run: Run, tmp_path: Path) -> None:
+def test_in_real_time_every_message_says_when_it_was_sent(run: Run, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("COPILOT_SPEECH__SECOND_PASS", "on")
     samples, rate = spoken(5)
     path = write(tmp_path / "call.wav", *samples.T, rate_hz=rate)
     outcome = run("replay", path, "--speed", "1", "--language", "en", "--json")

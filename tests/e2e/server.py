@@ -24,12 +24,17 @@ def environment(**settings: str) -> dict[str, str]:
     return {**kept, **settings}
 
 
+QUICK = {"COPILOT_STORE__MIN_FREE_MB": "0", "COPILOT_SPEECH__SECOND_PASS": "off"}
+"""Reading everything twice is left to the tests that are about it."""
+REVISING = {"COPILOT_SPEECH__SECOND_PASS": "on"}
+
+
 class Server:
     """A node with the real models. It takes a free port once and keeps it over restarts."""
 
     def __init__(self, data: Path, **settings: str) -> None:
         self.data = data
-        self._environment = environment(COPILOT_DATA_DIR=str(data), COPILOT_STORE__MIN_FREE_MB="0", **settings)
+        self._environment = environment(COPILOT_DATA_DIR=str(data), **QUICK | settings)
         self._process: subprocess.Popen[str] | None = None
         self._listening = threading.Event()
         self.address = "127.0.0.1:0"

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from tests.e2e.server import Server
+from tests.e2e.server import REVISING, Server
 from tests.e2e.softphone import TRUTH, demo_audio, is_gap_free, sha256_of, softphone
 from tests.server.node import client, concluded
 
@@ -29,7 +29,7 @@ LEDGER = ("phrase_end", "recognised", "matched", "decided", "sent")
 @pytest.fixture(scope="module")
 def call(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Everything the shipped call leaves behind."""
-    with Server(tmp_path_factory.mktemp("call")) as server:
+    with Server(tmp_path_factory.mktemp("call"), **REVISING) as server:
         return asyncio.run(asyncio.wait_for(_record(server), 110))
 
 

@@ -22,7 +22,7 @@ from copilot.events import AudioReceived
 from copilot.store.database import Store
 from copilot.store.journal import JOURNAL_FILE
 from copilot.store.seal import entries
-from tests.e2e.server import Server
+from tests.e2e.server import REVISING, Server
 from tests.e2e.softphone import AHEAD_S, Softphone, demo_audio, is_gap_free, softphone
 from tests.server.node import client, concluded
 
@@ -74,7 +74,7 @@ async def talk_until_acked(phone: Softphone) -> tuple[int, list[dict[str, Any]]]
 
 
 async def test_after_kill_9_everything_acknowledged_is_on_disk_and_the_call_goes_on(tmp_path):
-    with Server(tmp_path) as server:
+    with Server(tmp_path, **REVISING) as server:
         async with softphone(server.address) as phone:
             started = await phone.start()
             _, known = await talk_until_acked(phone)

@@ -131,6 +131,7 @@ class Phone:
 @asynccontextmanager
 async def phone(address: str, path: str = "/v1/stream", token: str = "", **options: Any) -> AsyncIterator[Phone]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
+    options = {"max_queue": None, **options}  # else one who reads no more never sees the answer to its close
     async with connect(f"ws://{address}{path}", additional_headers=headers, **options) as socket:
         yield Phone(socket)
 
