@@ -135,16 +135,13 @@ class VirtualRun:
         yield from messages
 
     def _perform(self, effects: list[CallEffect]) -> None:
+        """Perform in order. Speech scores are answers: they go in when everything has been performed."""
+        scores: list[SpeechScored] = []
         for effect in effects:
             if isinstance(effect, Publish):
                 self._messages.append(effect)
             elif isinstance(effect, Score):
-                scores, levels = self._scorers[effect.channel].score(self.call.windows(effect))
-                scored = SpeechScored(
-                    channel=effect.channel, first_window=effect.first_window, scores=scores, levels_db=levels
-                )
-                self.entries.append((self._now, scored))
-                self._perform(self.call.receive(scored, self._now))
+                scores.append(self._score(effect))
             elif isinstance(effect, Decode):
                 job = effect.job
                 heapq.heappush(self._waiting, (URGENCY[job.kind], job.due, next(self._order), effect))
@@ -157,7 +154,14 @@ class VirtualRun:
                 self._ask(effect)
             elif isinstance(effect, Finish):
                 self._finished = True
+        for scored in scores:
+            self.entries.append((self._now, scored))
+            self._perform(self.call.receive(scored, self._now))
         self._start()
+
+    def _score(self, effect: Score) -> SpeechScored:
+        scores, levels = self._scorers[effect.channel].score(self.call.windows(effect))
+        return SpeechScored(channel=effect.channel, first_window=effect.first_window, scores=scores, levels_db=levels)
 
     def _start(self) -> None:
         """Free recognisers take the most urgent jobs; the answer comes after the measured duration."""
