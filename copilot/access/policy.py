@@ -5,6 +5,7 @@
     call.stream       own    -            own      all      write audio, resume, receive the stream's own events
     call.read         own    all          -        all      events, transcript, audio, report
     call.command      own    -            -        all      answer cards, tick steps, pause, end
+    call.judge        own    all          own      all      say what became of it
     supervisor.send   -      all          -        all
     floor.read        -      all          -        all
     playbook.read     all    all          -        all
@@ -29,6 +30,7 @@ Action = Literal[
     "call.stream",
     "call.read",
     "call.command",
+    "call.judge",
     "supervisor.send",
     "floor.read",
     "playbook.read",
@@ -59,14 +61,17 @@ _TABLE: dict[tuple[Role, Action], Scope] = {
     ("rep", "call.stream"): "own",
     ("rep", "call.read"): "own",
     ("rep", "call.command"): "own",
+    ("rep", "call.judge"): "own",
     ("rep", "playbook.read"): "all",
     ("supervisor", "call.read"): "all",
+    ("supervisor", "call.judge"): "all",
     ("supervisor", "supervisor.send"): "all",
     ("supervisor", "floor.read"): "all",
     ("supervisor", "playbook.read"): "all",
     ("supervisor", "playbook.write"): "all",
     ("ingest", "call.start"): "all",
     ("ingest", "call.stream"): "own",
+    ("ingest", "call.judge"): "own",
 }
 
 

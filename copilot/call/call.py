@@ -332,7 +332,7 @@ class Call:
     def _finish(self, hung_up: HungUp) -> None:
         self._mind.finish(self._moment())
         totals = self._mind.totals(self.position_ms, self._hearing.timeline.gaps_ms)
-        self._render.ended(self.info.call_id, hung_up.reason, totals)
+        self._render.ended(self.info.call_id, hung_up, totals)
         self._outbox.tell_first()
         self._outbox.ask([Finish(reason=hung_up.reason)])
         self._finished = True

@@ -14,6 +14,7 @@ from copilot.events import (
     CallInfo,
     Card,
     Evidence,
+    HungUp,
     Marked,
     Metric,
     ServiceDegraded,
@@ -61,9 +62,15 @@ class Renderer:
             ),
         )
 
-    def ended(self, call_id: str, reason: str, totals: wire.Totals) -> None:
+    def ended(self, call_id: str, hung_up: HungUp, totals: wire.Totals) -> None:
         """The call is over: always the last message."""
-        self._outbox.put(wire.CallEnded, reason=reason, totals=totals, report_url=f"/v1/calls/{call_id}/report")
+        self._outbox.put(
+            wire.CallEnded,
+            reason=hung_up.reason,
+            totals=totals,
+            report_url=f"/v1/calls/{call_id}/report",
+            outcome=hung_up.outcome,
+        )
 
     def service(self, event: ServiceDegraded) -> None:
         """Part of the service is impaired, or well again."""

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from copilot.events.facts import Hypothesis
-from copilot.events.terms import Speaker
+from copilot.events.terms import CallOutcome, Speaker
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
@@ -152,9 +152,10 @@ class Recovered(Event, frozen=True, kw_only=True, tag="recovered"):
 
 
 class HungUp(Event, frozen=True, kw_only=True, tag="hung_up"):
-    """No more audio will come. ``reason``: completed | interrupted | idle | limit."""
+    """No more audio will come. ``reason``: completed | interrupted | idle | limit. ``outcome`` if it is known."""
 
     reason: str = "completed"
+    outcome: CallOutcome | None = None
 
 
 class Ticked(Event, frozen=True, kw_only=True, tag="ticked"):

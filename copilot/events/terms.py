@@ -11,6 +11,8 @@ SPEAKERS: tuple[Speaker, Speaker] = ("rep", "customer")
 ChannelKind = Literal["phone", "recording", "meeting", "chat"]
 Encoding = Literal["pcm_s16le", "mulaw", "alaw"]
 Language = Literal["en", "zh", "auto"]
+CallOutcome = Literal["won", "lost", "follow_up"]
+"""What became of a call, as somebody said who knows."""
 
 LoadStage = Literal["interims_slow", "interims_off", "recogniser_small", "semantic_off", "record_only"]
 LOAD_STAGES: tuple[LoadStage, ...] = (

@@ -37,7 +37,7 @@ from copilot.wire.messages import (
 _EVENTS: dict[type, Callable[[Any, str], CallEvent]] = {
     CallPause: lambda m, _: Paused(reason=m.reason),
     CallResume: lambda _, __: Resumed(),
-    CallEnd: lambda _, __: HungUp(reason="completed"),
+    CallEnd: lambda m, _: HungUp(reason="completed", outcome=m.outcome),
     Dtmf: lambda m, _: DtmfReceived(digit=m.digit, speaker=m.speaker),
     Mark: lambda m, by: Marked(label=m.label, by=by),
     CardRenderedMessage: lambda m, _: CardRendered(card_id=m.card_id),

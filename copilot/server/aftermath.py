@@ -55,6 +55,7 @@ def _conclude(service: Service, header: Header) -> None:
         ended_at=ended.emitted_at if ended else info.started_at,
         duration_ms=report.call.duration_ms,
         summary=summary_of(report, ended, sealed.sha256),
+        **({"outcome": ended.outcome} if ended and ended.outcome else {}),
     )
     log.info("call.concluded", call_id=info.call_id, duration_ms=report.call.duration_ms, reason=reason)
 

@@ -141,6 +141,25 @@ async def get_audio(request: Request) -> Response:
     return FileResponse(path, media_type="audio/flac", content_disposition_type="inline")
 
 
+class CallPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What may be said of a call afterwards; an empty outcome takes it back."""
+
+    outcome: Literal["", "won", "lost", "follow_up"]
+
+
+async def patch_call(request: Request) -> Response:
+    """Say what became of a call, while it is on or later."""
+    actor, row = await _call(request, "call.judge")
+    service = service_of(request)
+    try:
+        patch = msgspec.json.decode(await workbench_api.read_body(request), type=CallPatch)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError("request.invalid", str(error)) from error
+    row = await asyncio.to_thread(service.store.update_call, row.call_id, outcome=patch.outcome)
+    service.audit(actor, f"call.judge {patch.outcome or 'nothing'}", row.call_id)
+    return reply(_public(row))
+
+
 async def delete_call(request: Request) -> Response:
     """Remove a call and everything kept of it. Live calls must end first."""
     actor, row = await _call(request, "system.manage")
@@ -208,6 +227,7 @@ async def nothing_here(request: Request) -> Response:
 ROUTES = [
     Route("/v1/calls", list_calls),
     Route("/v1/calls/{call_id}", get_call),
+    Route("/v1/calls/{call_id}", patch_call, methods=["PATCH"]),
     Route("/v1/calls/{call_id}", delete_call, methods=["DELETE"]),
     Route("/v1/calls/{call_id}/transcript", get_transcript),
     Route("/v1/calls/{call_id}/cards", get_cards),

@@ -190,19 +190,20 @@ def _source(service: Service, name: str) -> str:
 
 async def _text(request: Request) -> str:
     try:
-        return (await _body(request)).decode("utf-8")
+        return (await read_body(request)).decode("utf-8")
     except UnicodeDecodeError as error:
         raise UsageError("request.invalid", "the body is not UTF-8 text") from error
 
 
 async def _wanted(request: Request) -> Wanted:
     try:
-        return msgspec.json.decode(await _body(request), type=Wanted)
+        return msgspec.json.decode(await read_body(request), type=Wanted)
     except msgspec.DecodeError as error:
         raise UsageError("request.invalid", str(error)) from error
 
 
-async def _body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
+    """What was sent. Raises UsageError ``request.too_large``."""
     body = b""
     async for chunk in request.stream():
         body += chunk

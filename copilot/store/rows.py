@@ -38,7 +38,7 @@ class CallRow(msgspec.Struct, frozen=True, kw_only=True):
     media: MediaFormat = MediaFormat()
     context: dict[str, str] = {}
     folder: str = ""
-    outcome: str = ""
+    outcome: Literal["", "won", "lost", "follow_up"] = ""
     summary: dict[str, Any] = {}
 
 

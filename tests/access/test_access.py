@@ -23,13 +23,14 @@ GUARDED = AccessSettings(
 OWN = Resource(rep_id="1001", started_by="pbx")
 OTHER = Resource(rep_id="1002", started_by="other")
 
+WATCH = {"call.read", "call.judge", "supervisor.send", "floor.read", "playbook.read", "playbook.write"}
 MAY = {
-    ("rep", OWN): {"call.start", "call.stream", "call.read", "call.command", "playbook.read"},
+    ("rep", OWN): {"call.start", "call.stream", "call.read", "call.command", "call.judge", "playbook.read"},
     ("rep", OTHER): {"playbook.read"},
     ("rep", ANY): {"playbook.read"},
-    ("supervisor", OWN): {"call.read", "supervisor.send", "floor.read", "playbook.read", "playbook.write"},
-    ("supervisor", OTHER): {"call.read", "supervisor.send", "floor.read", "playbook.read", "playbook.write"},
-    ("ingest", OWN): {"call.start", "call.stream"},
+    ("supervisor", OWN): WATCH,
+    ("supervisor", OTHER): WATCH,
+    ("ingest", OWN): {"call.start", "call.stream", "call.judge"},
     ("ingest", OTHER): {"call.start"},
     ("admin", OTHER): set(get_args(Action)),
 }

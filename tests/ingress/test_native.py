@@ -156,6 +156,7 @@ def test_unknown_types_are_ignored_and_pings_answered(make):
         (text("roles.swap"), RolesSwapped()),
         (text("call.pause", reason="pci"), Paused(reason="pci")),
         (text("call.end"), HungUp(reason="completed")),
+        (text("call.end", outcome="won"), HungUp(reason="completed", outcome="won")),
     ],
 )
 def test_commands_become_events(message, event):

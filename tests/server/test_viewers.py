@@ -164,6 +164,37 @@ async def test_calls_can_be_listed_read_listened_to_and_deleted(tmp_path):
         assert (await http.get(base)).json()["error"]["code"] == "call.unknown"
 
 
+async def test_what_became_of_a_call_is_said_when_it_ends_or_later(tmp_path):
+    async with (
+        running(settings(tmp_path, tokens=True)) as address,
+        phone(address, token="rep-secret") as caller,
+        client(address, "rep-secret") as http,
+    ):
+        await caller.start()
+        path = f"/v1/calls/{caller.call_id}"
+        await caller.send(type="call.end", outcome="won")
+        assert (await caller.until("call.ended"))["outcome"] == "won"
+        assert (await concluded(http, caller.call_id))["outcome"] == "won"
+        assert (await http.patch(path, json={"outcome": "lost"})).json()["outcome"] == "lost"
+        assert (await http.get(path)).json()["outcome"] == "lost"
+        for body in ({"outcome": "perhaps"}, {"outcome": "won", "state": "live"}, {}, []):
+            answer = await http.patch(path, json=body)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (400, "request.invalid")
+        for token, status in (("other-secret", 403), ("pbx-secret", 403), ("boss-secret", 200)):
+            async with client(address, token) as other:
+                assert (await other.patch(path, json={"outcome": "follow_up"})).status_code == status
+        assert (await http.get(path)).json()["outcome"] == "follow_up"
+
+
+async def test_what_is_said_of_a_call_while_it_is_on_outlasts_its_end(tmp_path):
+    async with running(settings(tmp_path)) as address, phone(address) as caller, client(address) as http:
+        await caller.start()
+        await http.patch(f"/v1/calls/{caller.call_id}", json={"outcome": "won"})
+        await caller.send(type="call.end")
+        await caller.until("call.ended")
+        assert (await concluded(http, caller.call_id))["outcome"] == "won"
+
+
 async def test_wrong_requests_get_clear_answers(tmp_path):
     async with running(settings(tmp_path)) as address, client(address) as http:
         for path, status, code in (

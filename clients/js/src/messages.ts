@@ -15,6 +15,8 @@ export type Language = "en" | "zh" | "auto";
 export type PauseReason = "hold" | "consent" | "pci";
 export type CardAction = "used" | "dismissed" | "snoozed" | "wrong";
 export type Attention = "none" | "amber" | "red";
+/** What became of a call, as somebody said who knows. */
+export type CallOutcome = "won" | "lost" | "follow_up";
 export type Outcome = "adhered" | "not_adhered" | "too_late" | "undetermined";
 export type CardKind =
   | "objection"
@@ -128,6 +130,8 @@ export interface SupervisorSend {
 }
 export interface CallEnd {
   type: "call.end";
+  /** What became of the call, if that is known already. */
+  outcome?: CallOutcome | null;
 }
 export interface Ping {
   type: "ping";
@@ -459,6 +463,7 @@ export interface CallEnded extends Sequenced {
   totals: Totals;
   report_url: string;
   sha256: string[];
+  outcome?: CallOutcome | null;
 }
 
 export type CallMessage =

@@ -1,7 +1,7 @@
 /** A call as a softphone sends it: audio up, this call's events down, taken up again when the connection drops. */
 
 import { Link, type LinkStatus } from "./link.js";
-import type { CallMessage, CallStarted, ClientMessage, PauseReason, Reply } from "./messages.js";
+import type { CallMessage, CallOutcome, CallStarted, ClientMessage, PauseReason, Reply } from "./messages.js";
 import { Uplink, type CallOptions, type Outgoing } from "./uplink.js";
 import { socketUrl, type ServerOptions } from "./viewer.js";
 
@@ -60,9 +60,9 @@ export class CallStream {
     return this.send({ type: "call.resume" });
   }
 
-  /** Say that the call is over; `call.ended` follows and the connection closes. */
-  end(): void {
-    this.sendAll(this.uplink.end());
+  /** Say that the call is over and what became of it; `call.ended` follows and the connection closes. */
+  end(outcome?: CallOutcome): void {
+    this.sendAll(this.uplink.end(outcome));
   }
 
   /** Leave without a word; the server waits for us for a while. */

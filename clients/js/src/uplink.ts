@@ -11,8 +11,10 @@ import {
   type AudioAck,
   type AudioGap,
   type AudioNack,
+  type CallEnd,
   type CallHeader,
   type CallMessage,
+  type CallOutcome,
   type CallStart,
   type CallStarted,
   type ClientMessage,
@@ -52,6 +54,7 @@ export class Uplink {
   persisted = 0;
   private ready = false;
   private ending = false;
+  private outcome: CallOutcome | undefined;
 
   constructor(private readonly options: CallOptions) {
     const width = (options.encoding ?? "pcm_s16le") === "pcm_s16le" ? 2 : 1;
@@ -102,9 +105,14 @@ export class Uplink {
   }
 
   /** The call is over on our side. */
-  end(): Outgoing[] {
+  end(outcome?: CallOutcome): Outgoing[] {
     this.ending = true;
-    return this.ready ? [{ type: "call.end" }] : [];
+    this.outcome = outcome;
+    return this.ready ? [this.farewell()] : [];
+  }
+
+  private farewell(): CallEnd {
+    return this.outcome ? { type: "call.end", outcome: this.outcome } : { type: "call.end" };
   }
 
   /** A message arrived. */
@@ -141,7 +149,7 @@ export class Uplink {
     this.ready = true;
     if (started.expect > this.ring.end) this.ring.restart(started.expect);
     const send: Outgoing[] = this.deliver(started.expect, Infinity);
-    if (this.ending) send.push({ type: "call.end" });
+    if (this.ending) send.push(this.farewell());
     return { heard: { what: "started", started, resumed }, send };
   }
 

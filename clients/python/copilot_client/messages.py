@@ -441,13 +441,17 @@ class RolesSwappedMessage(CallEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class CallEnded(CallEvent):
-    """The last event of every call. `sha256`: per channel, over 16-bit PCM at source rate, empty if not yet known."""
+    """The last event of every call. `sha256`: per channel, over 16-bit PCM at source rate, empty if not yet known.
+
+    `outcome`: what `call.end` said of it.
+    """
 
     type: ClassVar[str] = "call.ended"
     reason: str
     totals: Totals
     report_url: str
     sha256: tuple[str, ...] = ()
+    outcome: Literal["follow_up", "lost", "won"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -135,11 +135,14 @@ class CallStream:
         await self.stream_file(path, speed=speed)
         await self.end()
 
-    async def end(self) -> None:
-        """Hang up and wait for the last event. Events not iterated yet still can be."""
+    async def end(self, outcome: Literal["won", "lost", "follow_up"] | None = None) -> None:
+        """Hang up, say what became of the call if that is known, and wait for the last event.
+
+        Events not iterated yet still can be.
+        """
         self._check()
         if not self._is_ending:
-            self._send("call.end")
+            self._send("call.end", **({"outcome": outcome} if outcome else {}))
         self._is_ending = True
         await self._until(lambda: self._inbox.is_ended)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from copilot.events import Ledger, Speaker, StepState, Word
+from copilot.events import CallOutcome, Ledger, Speaker, StepState, Word
 from copilot.wire.messages.base import Count, Message, Value
 
 
@@ -274,12 +274,16 @@ class Totals(Value, frozen=True, kw_only=True):
 
 
 class CallEnded(CallMessage, frozen=True, kw_only=True, tag="call.ended"):
-    """The last event of every call. ``sha256``: per channel, over 16-bit PCM at source rate, empty if not yet known."""
+    """The last event of every call. ``sha256``: per channel, over 16-bit PCM at source rate, empty if not yet known.
+
+    ``outcome``: what ``call.end`` said of it.
+    """
 
     reason: str
     totals: Totals
     report_url: str
     sha256: tuple[str, ...] = ()
+    outcome: CallOutcome | None = None
 
 
 AnyCallMessage = (

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from copilot.events import Encoding, Language, Speaker
+from copilot.events import CallOutcome, Encoding, Language, Speaker
 from copilot.wire.messages.base import Count, Message, Name, PingToken, Value
 
 
@@ -120,7 +120,12 @@ class SupervisorSend(Message, frozen=True, kw_only=True, tag="supervisor.send"):
 
 
 class CallEnd(Message, frozen=True, kw_only=True, tag="call.end"):
-    """No more audio will come. The last events follow, ``call.ended`` being the very last."""
+    """No more audio will come. The last events follow, ``call.ended`` being the very last.
+
+    ``outcome``: what became of the call, if that is known already; ``PATCH /v1/calls/{call_id}`` sets it later.
+    """
+
+    outcome: CallOutcome | None = None
 
 
 class Ping(Message, frozen=True, kw_only=True, tag="ping"):
