@@ -18,6 +18,7 @@ Positive = Annotated[int, Meta(ge=1)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 WORKERS_PER_GPU = 2
 """One prepares its batch while the other's is computed."""
+BATCH_ELSEWHERE = 4
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,7 +69,8 @@ class RecogniserSettings(Section, frozen=True, kw_only=True):
     ``api_key`` goes to that server as a bearer token. An answer that takes longer than ``timeout_s`` is an error;
     at most ``connections`` requests are open at once. ``device_index`` lists the GPUs of one process; the pool keeps
     between ``replicas_min`` and ``replicas_max`` processes. ``docs/how-to/recognisers.md`` has examples.
-    ``workers`` decode at the same time, each on ``threads`` cores; 0 is one per core, or two per GPU.
+    ``workers`` decode at the same time, each on ``threads`` cores; 0 is one per core, or two per GPU. Each reads up to
+    ``max_batch`` utterances together; 0 is one on a processor, which gains nothing by more, and four elsewhere.
     """
 
     backend: Literal["whisper", "openai", "funasr", "ray"] = "whisper"
@@ -84,7 +86,7 @@ class RecogniserSettings(Section, frozen=True, kw_only=True):
     compute_type: str = "int8"
     threads: Positive = 1
     workers: Annotated[int, Meta(ge=0)] = 0
-    max_batch: Positive = 4
+    max_batch: Annotated[int, Meta(ge=0)] = 0
     window_floor_ms: Positive = 8_000
     interim_window_floor_ms: Positive = 5_000
     queue_limit: Positive = 256
@@ -95,6 +97,12 @@ class RecogniserSettings(Section, frozen=True, kw_only=True):
         if self.workers:
             return self.workers
         return WORKERS_PER_GPU * len(self.device_index) if self.device == "cuda" else _cores()
+
+    @property
+    def batch(self) -> int:
+        """How many utterances a worker reads together at most."""
+        on_processor = self.backend == "whisper" and self.device == "cpu"
+        return self.max_batch or (1 if on_processor else BATCH_ELSEWHERE)
 
 
 class LoadSettings(Section, frozen=True, kw_only=True):

@@ -225,7 +225,7 @@ class Pool:
             self._revising = self._revising or first.job.kind == "revision"
             alike = [entry for entry in self._queue if _alike(first, entry)]
             share = -(-len(alike) // self._settings.parallel)  # two jobs and two workers: one each is sooner done
-            batch = alike[: min(share, self._settings.max_batch)]
+            batch = alike[: min(share, self._settings.batch)]
             self._queue = [entry for entry in self._queue if entry not in batch]
             self._add(running=len(batch))
             return batch

@@ -45,7 +45,7 @@ class Replica:
         self._numbers = count()
         # No wait: what comes while every worker is busy is the next batch.
         self._together = serve.batch(
-            max_batch_size=settings.max_batch, batch_wait_timeout_s=0.0, max_concurrent_batches=settings.parallel
+            max_batch_size=settings.batch, batch_wait_timeout_s=0.0, max_concurrent_batches=settings.parallel
         )(self._read_together)
         self._leisure = asyncio.Lock()
 
@@ -176,12 +176,12 @@ def deploy(folder: Path, settings: RecogniserSettings) -> None:
     serve.start(proxy_location="Disabled")  # it is called through its handle; there is nothing to reach over HTTP
     deployment: Any = serve.deployment(
         name="Recogniser",
-        max_ongoing_requests=2 * settings.max_batch * settings.parallel,
+        max_ongoing_requests=2 * settings.batch * settings.parallel,
         max_queued_requests=settings.queue_limit,
         autoscaling_config={
             "min_replicas": settings.replicas_min,
             "max_replicas": max(settings.replicas_min, settings.replicas_max),
-            "target_ongoing_requests": settings.max_batch,
+            "target_ongoing_requests": settings.batch,
         },
         ray_actor_options={
             "num_cpus": settings.threads * settings.parallel,

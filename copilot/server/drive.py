@@ -85,7 +85,9 @@ class Driver:
         encode: Callable[[tuple[str, ...]], bytes],
         ledgers: Ledgers,
         adviser: Adviser | None = None,
+        gather_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
+        """``gather_s``: for how long audio may wait for the audio that follows it, see ``put``."""
         self.call = call
         self._clock = clock
         self._origin = origin
@@ -94,6 +96,8 @@ class Driver:
         self._encode = encode
         self._adviser = adviser
         self._ledgers = ledgers
+        self._gather_s = gather_s
+        self._ripe_at: float | None = None
         self._mailbox: asyncio.Queue[CallEvent] = asyncio.Queue(MAILBOX)
         self._held: CallEvent | None = None
         self._arrived: deque[CallEvent] = deque()
@@ -113,10 +117,20 @@ class Driver:
         return self._clock.now() - self._origin
 
     async def put(self, event: CallEvent) -> None:
-        """Queue an event; waits while the mailbox is full, so that a fast sender is slowed rather than dropped."""
-        if not self.finished.is_set():
-            await self._mailbox.put(event)
-            self._woken.set()
+        """Queue an event; waits while the mailbox is full, so that a fast sender is slowed rather than dropped.
+
+        Where many calls are live, audio waits a moment for more: five frames at once cost little more than one.
+        """
+        if self.finished.is_set():
+            return
+        await self._mailbox.put(event)
+        if not isinstance(event, AudioReceived):
+            self._ripe_at = self.now
+        elif self._ripe_at is None:
+            self._ripe_at = self.now + self._gather_s()
+        else:
+            return
+        self._woken.set()
 
     def answer(self, event: CallEvent) -> None:
         """Take a model's answer, from any thread. However many come, the loop is woken once."""
@@ -161,11 +175,11 @@ class Driver:
             self._woken.set()
 
     async def _wait(self) -> None:
-        if self._answers or self._held or not self._mailbox.empty():
+        if self._answers or self._is_ripe():
             return
         self._woken.clear()
-        due = self.call.next_deadline()
-        delay = None if due is None else max(0.0, due - self.now)
+        wanted = [at for at in (self.call.next_deadline(), self._ripe_at) if at is not None]
+        delay = max(0.0, min(wanted) - self.now) if wanted else None
         try:
             async with asyncio.timeout(delay):
                 await self._woken.wait()
@@ -179,8 +193,13 @@ class Driver:
             self._handle(Ticked())
         while self._answers and not self.call.is_finished:
             self._handle(self._answers.popleft())
-        if (self._held or not self._mailbox.empty()) and not self.call.is_finished:
+        if self._is_ripe() and not self.call.is_finished:
             self._handle(self._next())
+            if self._held is None and self._mailbox.empty():
+                self._ripe_at = None
+
+    def _is_ripe(self) -> bool:
+        return self._ripe_at is not None and self._ripe_at <= self.now
 
     def _next(self) -> CallEvent:
         """The next event; audio that waits behind audio goes along, so that a backlog costs less than it did live."""

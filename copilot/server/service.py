@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 RECONNECT_AFTER_MS = 1_000
+EARS_REST = 9.0
+"""Voice detection may take a tenth of a core before windows have to wait for company."""
 """When clients of a node that goes down may come back: a restart takes about as long."""
 
 
@@ -73,7 +75,7 @@ class Service:
         self.clock = clock
         self.data = data
         self.pool = Pool(suite.asr, settings.recogniser, clock, self._on_batch)
-        self.ears = Ears(suite.silero)
+        self.ears = Ears(suite.silero, rest=EARS_REST)
         self.library = Library(settings, suite.encoder.encode, suite.encoder.intents)
         self.floor = Floor()
         self.calls = LiveCalls(self)

@@ -11,7 +11,7 @@ import pytest
 from copilot.config import RecogniserSettings
 from copilot.engines.build_decoder import build
 from copilot.engines.ctranslate import read_weights
-from copilot.engines.drafting import DRAFTS, Drafts, heard_at
+from copilot.engines.drafting import DRAFTS, SMOOTHED_POSITIONS, Drafts, _smooth, heard_at
 from copilot.engines.pool import AsrRequest
 from copilot.engines.whisper import Whisper
 from copilot.errors import ModelError
@@ -122,6 +122,12 @@ def test_tokens_begin_where_they_are_attended_to():
     assert starts[0] == 0
     assert starts[1] == pytest.approx(20, abs=2)
     assert starts[2] == pytest.approx(45, abs=2)
+
+
+def test_the_median_of_neighbours_is_that_of_numpy():
+    values = np.random.default_rng(7).normal(size=(3, 5, 40)).astype(np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(values, SMOOTHED_POSITIONS, axis=-1)
+    assert np.array_equal(_smooth(values), np.median(windows, axis=-1))
 
 
 # --- building -------------------------------------------------------------------------------------------------

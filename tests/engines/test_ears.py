@@ -63,6 +63,21 @@ def test_what_came_meanwhile_is_scored_together_and_each_stream_in_order():
     assert max(model.batches) == 2
 
 
+def test_ears_that_rest_answer_what_came_meanwhile_and_stop_when_told():
+    model = Counting()
+    model.may_go_on.set()
+    ears = Ears(model, rest=1e9)
+    heard: list[float] = []
+    done = threading.Event()
+    ears.ear().submit(nothing(1), lambda scores, _: done.set())
+    assert done.wait(10)
+    for _ in range(3):
+        ears.ear().submit(nothing(1), lambda scores, _: heard.extend(scores))
+    ears.close()
+    assert heard == [1.0, 1.0, 1.0]
+    assert max(model.batches) >= 2
+
+
 def test_a_model_that_fails_hears_silence_and_says_so():
     ears = Ears(Broken())
     answers = []

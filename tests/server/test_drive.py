@@ -62,7 +62,7 @@ class Threaded:
         self.cancelled.append(job_id)
 
 
-def driver(lines: dict[int, list[str]], ledgers: Ledgers) -> Driver:
+def driver(lines: dict[int, list[str]], ledgers: Ledgers, gather_s: float = 0.0) -> Driver:
     clock = SystemClock()
     return Driver(
         Call(info(), setup()),
@@ -72,6 +72,7 @@ def driver(lines: dict[int, list[str]], ledgers: Ledgers) -> Driver:
         recogniser=Threaded(lines),
         encode=lambda texts: b"",
         ledgers=ledgers,
+        gather_s=lambda: gather_s,
     )
 
 
@@ -209,3 +210,31 @@ async def test_audio_that_waits_is_handled_together_and_says_the_same():
         for of in (alone, together)
     ]
     assert said[0] == said[1] != []
+
+
+async def test_where_many_calls_are_live_audio_waits_for_company_and_anything_else_does_not():
+    ledgers = Ledgers()
+    machine = driver({}, ledgers, gather_s=3_600)
+    running = asyncio.create_task(machine.run())
+    for number in range(5):
+        await machine.put(AudioReceived(offset=320 * number, payload=bytes(320 * 4)))
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert [type(event).__name__ for _, event in ledgers.entries] == ["Began"]
+    await machine.put(HungUp())
+    await running
+    heard = [event for _, event in ledgers.entries if isinstance(event, AudioReceived)]
+    assert [len(event.payload) for event in heard] == [5 * 320 * 4]
+
+
+async def test_audio_that_has_waited_long_enough_is_handled_alone():
+    ledgers = Ledgers()
+    machine = driver({}, ledgers, gather_s=0.02)
+    running = asyncio.create_task(machine.run())
+    await machine.put(AudioReceived(offset=0, payload=bytes(320 * 4)))
+    async with asyncio.timeout(5):
+        while not any(isinstance(event, AudioReceived) for _, event in ledgers.entries):
+            await ledgers.moved.wait()
+            ledgers.moved.clear()
+    await machine.put(HungUp())
+    await running

@@ -55,7 +55,7 @@ def look(clock: FakeClock, overload: Overload, seconds: float) -> list[int]:
 def press(service: Service, clock: FakeClock) -> None:
     """More finals than workers that hang can take: one of them waits longer and longer."""
     options = service.settings.recogniser
-    for job_id in range(options.parallel * options.max_batch + 1):
+    for job_id in range(options.parallel * options.batch + 1):
         job = DecodeJob(
             job_id=job_id, channel=0, utterance_id=f"u{job_id}", kind="final", start_ms=0, end_ms=1_000, due=clock.now()
         )
