@@ -194,7 +194,7 @@ class LiveCalls:
         return live
 
     def _gather_s(self) -> float:
-        """Nothing for a call or two, whose finals shall not wait; from a dozen on, frames come by the tenth of a second."""
+        """Nothing for a call or two, whose finals shall not wait; a tenth of a second from a dozen on."""
         return min(GATHER_S, GATHER_PER_CALL_S * (len(self._live) - 2))
 
     async def _live_through(self, live: LiveCall, pending: list[CallEffect] | None) -> None:
