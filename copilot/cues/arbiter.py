@@ -2,10 +2,13 @@
 
 Every cue that matches *asks*. Some requests are refused at once (shadow, duplicate, once, max_shows, cooldown); the
 rest wait until nothing stands in their way, for at most ``hold_s``, and are then withheld for what stood there last.
-The best rank goes first: critical before the rest, then priority, then who asked first.
+The best rank goes first: critical before the rest, then vital ones, then priority, then who asked first. A *vital*
+card is about a rule or a step that must not be forgotten: ``reserve_per_min`` places of every minute are for such cards
+alone, and one waits as long as it would stay on the screen, for what it says stays true.
 
 Promises, for any stream of requests: never more than ``max_visible`` cards at once, never more than ``max_per_min``
-in any minute, never two shows of a cue within its cooldown, one ruling for every request.
+in any minute, of these never more than ``max_per_min - reserve_per_min`` (at least one) that are not vital, never two
+shows of a cue within its cooldown, one ruling for every request.
 """
 
 from __future__ import annotations
@@ -43,6 +46,7 @@ Reason = Literal[
 class Request(Frozen, frozen=True, kw_only=True):
     """A card that wants to be seen. ``utterance_id`` is empty when no words caused it.
 
+    ``vital``: about a rule or a step that must not be forgotten.
     ``again``: a snoozed card coming back, whose cue's own limits do not apply. ``subject`` tells cards of one cue
     apart that say different things: each has the cue's limits for itself.
     """
@@ -52,6 +56,12 @@ class Request(Frozen, frozen=True, kw_only=True):
     utterance_id: str = ""
     again: bool = False
     subject: str = ""
+    vital: bool = False
+
+    @property
+    def is_vital(self) -> bool:
+        """Whether a place may be kept for it: what is critical always is."""
+        return self.vital or self.cue.critical
 
     @property
     def key(self) -> str:
@@ -59,8 +69,8 @@ class Request(Frozen, frozen=True, kw_only=True):
         return f"{self.cue.id}#{self.subject}" if self.subject else self.cue.id
 
     @property
-    def rank(self) -> tuple[bool, int]:
-        return self.cue.critical, self.cue.priority
+    def rank(self) -> tuple[bool, bool, int]:
+        return self.cue.critical, self.is_vital, self.cue.priority
 
 
 class Show(Frozen, frozen=True, kw_only=True):
@@ -108,6 +118,7 @@ class Arbiter:
         self._shown_since: dict[str, float] = {}
         self._waiting: list[Waiting] = []
         self._shown_at: deque[float] = deque(maxlen=attention.max_per_min)
+        self._common_at: deque[float] = deque(maxlen=max(1, attention.max_per_min - attention.reserve_per_min))
         self._last_shown: dict[str, float] = {}
         self._shows: dict[str, int] = {}
         self._asked: set[tuple[str, str]] = set()
@@ -121,7 +132,8 @@ class Arbiter:
             self._asked.add((request.key, request.utterance_id))
         if refusal:
             return [Withhold(card_id=request.card_id, reason=refusal)]
-        self._waiting.append(Waiting(request, until=now + self._attention.hold_s))
+        patience_s = max(self._attention.hold_s, request.cue.ttl_s if request.vital else 0.0)
+        self._waiting.append(Waiting(request, until=now + patience_s))
         self._waiting.sort(key=lambda waiting: waiting.request.rank, reverse=True)
         return self.tick(now)
 
@@ -167,7 +179,8 @@ class Arbiter:
         """When, after ``now``, time alone lets a waiting card through or ends its wait."""
         if not self._waiting:
             return None
-        times = [waiting.until for waiting in self._waiting] + [self._gap_over(), self._rate_free()]
+        times = [waiting.until for waiting in self._waiting] + [self._gap_over()]
+        times += [self._rate_free(waiting.request) for waiting in self._waiting]
         times += [self._yields_at(rival) for waiting in self._waiting for rival in self._rivals(waiting.request)]
         return min((at for at in times if at > now), default=None)
 
@@ -197,7 +210,7 @@ class Arbiter:
             return "group"
         if not request.cue.critical and now < self._gap_over():
             return "min_gap"
-        if now < self._rate_free():
+        if now < self._rate_free(request):
             return "budget_rate"
         return None if self._has_room(request) else "budget_visible"
 
@@ -217,9 +230,10 @@ class Arbiter:
     def _gap_over(self) -> float:
         return self._shown_at[-1] + self._attention.min_gap_s if self._shown_at else 0.0
 
-    def _rate_free(self) -> float:
-        """When the budget of the last minute has room for one more card."""
-        return self._shown_at[0] + MINUTE_S if len(self._shown_at) == self._attention.max_per_min else 0.0
+    def _rate_free(self, request: Request) -> float:
+        """When the budget of the last minute has room for one more card of this kind."""
+        budgets = [self._shown_at] if request.is_vital else [self._shown_at, self._common_at]
+        return max(shown[0] + MINUTE_S if len(shown) == shown.maxlen else 0.0 for shown in budgets)
 
     def _rivals(self, request: Request) -> list[Request]:
         """The visible card of the same group, if any."""
@@ -267,4 +281,6 @@ class Arbiter:
         self._visible[request.card_id] = request
         self._shown_since[request.card_id] = now
         self._shown_at.append(now)
+        if not request.is_vital:
+            self._common_at.append(now)
         return [*rulings, Show(card_id=request.card_id)]

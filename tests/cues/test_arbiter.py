@@ -35,10 +35,10 @@ class Room:
         self.now = now
         return self
 
-    def ask(self, each: Cue, *, utterance: str = "", again: bool = False) -> str:
+    def ask(self, each: Cue, *, utterance: str = "", again: bool = False, vital: bool = False) -> str:
         card_id = f"{each.id}{next(self.numbers)}"
         self.cues[card_id] = each
-        request = Request(card_id=card_id, cue=each, utterance_id=utterance, again=again)
+        request = Request(card_id=card_id, cue=each, utterance_id=utterance, again=again, vital=vital)
         self._add(self.arbiter.ask(request, self.now))
         return card_id
 
@@ -117,7 +117,7 @@ class TestBudget:
         assert room.log[2:] == [(0.0, "x2", "superseded"), (0.0, "more4", "shown")]
 
     def test_no_more_than_so_many_a_minute(self):
-        room = Room(min_gap_s=0, max_per_min=2, max_visible=5, hold_s=6)
+        room = Room(min_gap_s=0, max_per_min=2, reserve_per_min=0, max_visible=5, hold_s=6)
         room.ask(X)
         room.at(30).ask(Y)
         room.at(50).ask(Z)
@@ -132,6 +132,42 @@ class TestBudget:
         room.ask(X)
         room.arbiter.pause(False)
         assert room.at(7).tick().log[1:] == [(7, "x2", "shown")]
+
+
+class TestReserve:
+    """Places of every minute are for what must not be forgotten."""
+
+    WIDE = {"min_gap_s": 0, "max_visible": 5, "hold_s": 6}
+
+    def test_the_last_place_is_not_for_everybody(self):
+        room = Room(**self.WIDE, max_per_min=3, reserve_per_min=1)
+        for each in (X, Y, Z):
+            room.ask(each)
+        room.at(10).ask(cue("step"), vital=True)
+        assert room.log[2:] == [(6.0, "z3", "budget_rate"), (10, "step4", "shown")]
+
+    def test_what_is_critical_may_have_it_too(self):
+        room = Room(**self.WIDE, max_per_min=2, reserve_per_min=1)
+        room.ask(X)
+        room.ask(HUGE)
+        assert [word for _, _, word in room.log] == ["shown", "shown"]
+
+    def test_one_place_is_left_for_the_others(self):
+        room = Room(**self.WIDE, max_per_min=1, reserve_per_min=5)
+        room.ask(X)
+        assert room.log == [(0.0, "x1", "shown")]
+
+    def test_it_waits_as_long_as_it_would_be_seen(self):
+        room = Room(**self.WIDE, grace_s=0).speaks(True)
+        room.ask(X)
+        room.ask(cue("step", ttl_s=20), vital=True)
+        assert room.at(19).speaks(False).log == [(6.0, "x1", "moment_passed"), (19, "step2", "shown")]
+
+    def test_on_a_full_screen_it_takes_the_place_of_the_least(self):
+        room = Room(**FREE, max_visible=2)
+        for each in (BIG, X, cue("step", priority=20)):
+            room.ask(each, vital=each.id == "step")
+        assert room.log[2:] == [(0.0, "x2", "superseded"), (0.0, "step3", "shown")]
 
 
 class TestMidUtterance:
@@ -347,6 +383,7 @@ ATTENTION = st.fixed_dictionaries(
         "max_visible": st.integers(1, 3),
         "min_gap_s": st.sampled_from([0, 3, 10]),
         "max_per_min": st.integers(1, 8),
+        "reserve_per_min": st.integers(0, 3),
         "hold_s": st.sampled_from([1, 6]),
     }
 )
@@ -375,8 +412,11 @@ def check_budget(room: Room, asked: dict[str, Cue], attention: dict[str, int]) -
     assert sorted(decided) == sorted(asked), "one ruling for every request"
     assert {word for _, _, word in room.log} <= {*get_args(Reason), "shown", "superseded"}
     shown = [(at, asked[card_id]) for at, card_id, word in room.log if word == "shown"]
+    common = max(1, attention["max_per_min"] - attention["reserve_per_min"])
     for at, _ in shown:
-        assert sum(at <= other < at + 60 for other, _ in shown) <= attention["max_per_min"]
+        within = [each for other, each in shown if at <= other < at + 60]
+        assert len(within) <= attention["max_per_min"]
+        assert sum(not each.critical for each in within) <= common
     for cue_id in {each.id for _, each in shown}:
         shows = [(at, each) for at, each in shown if each.id == cue_id]
         assert all(at >= before + each.cooldown_s for (before, _), (at, each) in pairwise(shows))
@@ -423,3 +463,21 @@ def test_only_a_critical_card_comes_while_the_rep_is_in_the_middle_of_an_utteran
         MOVES[act](room)
     shown_meanwhile = [card_id for start, end in spans for _, card_id, word in room.log[start:end] if word == "shown"]
     assert all(room.cues[card_id].critical for card_id in shown_meanwhile)
+
+
+COMMON = st.builds(
+    lambda index, priority: cue(f"q{index}_", priority=priority, cooldown_s=0), st.integers(0, 12), st.integers(0, 100)
+)
+CALM = st.lists(st.tuples(st.sampled_from([0.0, 0.3, 1.7, 5.0, 20.0]), COMMON, st.just("")), max_size=60)
+
+
+@settings(deadline=None)
+@given(ATTENTION, CALM, st.integers(0, 100))
+def test_what_must_not_be_forgotten_is_shown_whatever_else_was(attention, acts, priority):
+    """As many in a minute as have places kept for them, and before they would have gone again."""
+    kept = min(attention["reserve_per_min"], attention["max_per_min"] - 1, attention["max_visible"])
+    room = Room(**attention)
+    live(room, acts)
+    steps = [room.ask(cue(f"step{number}_", priority=priority, ttl_s=40), vital=True) for number in range(kept)]
+    room.at(room.now + 40)
+    assert {card_id for _, card_id, word in room.log if word == "shown"} >= set(steps)
