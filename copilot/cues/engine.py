@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from msgspec.structs import replace
 
@@ -11,7 +12,7 @@ from copilot.cues.adherence import Adherence
 from copilot.cues.arbiter import Arbiter, Request, Ruling, Show, Supersede
 from copilot.cues.combinators import earliest
 from copilot.cues.deck import Action, CardChange, Deck, Entry
-from copilot.cues.expression import Condition
+from copilot.cues.expression import FINISHED, Condition, Topic, topic_of
 from copilot.cues.holdout import held_out
 from copilot.cues.moments import CallMoment, Fact, Match, Moment, Timing
 from copilot.cues.scene import REMEMBERED_UTTERANCES, Scene
@@ -36,9 +37,15 @@ class Watched:
     close_when: Condition | None
     expected: Condition | None
 
+    @cached_property
     def conditions(self) -> tuple[Condition, ...]:
         """All of them."""
         return tuple(each for each in (self.when, self.close_when, self.expected) if each)
+
+    @cached_property
+    def topics(self) -> frozenset[Topic]:
+        """What any of them may happen by."""
+        return frozenset().union(*(condition.topics for condition in self.conditions))
 
 
 @dataclass(frozen=True)
@@ -64,12 +71,15 @@ class Cues:
         self, playbook: Playbook, *, call_id: str, context: Mapping[str, str], next_card_id: Callable[[], str]
     ) -> None:
         self._scene = Scene(first_stage=playbook.stages[0].id, context=context)
+        self._must = frozenset(step.id for step in playbook.steps if step.critical)
         self._watched = tuple(_watch(cue, self._scene) for cue in playbook.cues)
         self._arbiter = Arbiter(playbook.attention, held_out(playbook.cues, call_id))
         self._deck = Deck(next_card_id)
         self._adherence = Adherence()
         self._timings: dict[str, Timing] = {}
         self._snoozed: list[Snoozed] = []
+        self._about: dict[Topic, tuple[Watched, ...]] = {}
+        self._waits_ms = self._soonest_ms()
         self._now = 0.0
         self._due_ms: int | None = None
         self._is_stale = True
@@ -86,7 +96,8 @@ class Cues:
             changes += self._deck.confirm(fact) if fact.is_final else []
         elif isinstance(fact, StepChanged) and fact.state in SETTLED:
             changes += self._step_settled(fact, moment)
-        changes += self._follow(lambda condition: condition.observe(fact, moment.pos_ms), moment, timing)
+        watched = self._concerned(topic_of(fact), moment)
+        changes += self._follow(watched, lambda condition: condition.observe(fact, moment.pos_ms), moment, timing)
         if isinstance(fact, CallMoment) and fact.kind in {"paused", "resumed"}:
             self._arbiter.pause(fact.kind == "paused")
         return changes + self._settle(moment)
@@ -101,7 +112,10 @@ class Cues:
             if self._deck.is_open(entry.card.id):
                 changes.append(self._withdraw(entry, "not_confirmed", moment))
         changes += self._follow(
-            lambda condition: condition.utterance_finished(utterance_id, moment.pos_ms), moment, timing
+            self._concerned(FINISHED, moment),
+            lambda condition: condition.utterance_finished(utterance_id, moment.pos_ms),
+            moment,
+            timing,
         )
         return changes + self._settle(moment)
 
@@ -115,7 +129,8 @@ class Cues:
         """Time passed, on both clocks."""
         if self._is_finished:
             return []
-        changes = self._follow(lambda condition: condition.tick(moment.pos_ms), moment, _present(moment))
+        watched = self._concerned(None, moment)
+        changes = self._follow(watched, lambda condition: condition.tick(moment.pos_ms), moment, _present(moment))
         return changes + self._settle(moment)
 
     def next_deadline(self) -> float | None:
@@ -132,10 +147,7 @@ class Cues:
         if self._is_finished:
             return None
         if self._is_stale:  # asked for with every audio frame, moved only now and then
-            conditions = (condition for watched in self._watched for condition in watched.conditions())
-            self._due_ms = earliest(
-                (self._adherence.next_deadline_ms(), *(condition.next_deadline_ms() for condition in conditions))
-            )
+            self._due_ms = earliest((self._adherence.next_deadline_ms(), self._waits_ms))
             self._is_stale = False
         return self._due_ms
 
@@ -174,10 +186,25 @@ class Cues:
             changes.append(self._deck.close(entry.card.id, "withdrawn", "call_ended", moment))
         return changes + self._conclude(self._adherence.finish(moment.pos_ms))
 
-    def _follow(self, ask: Ask, moment: Moment, timing: Timing) -> list[CardChange]:
+    def _concerned(self, topic: Topic | None, moment: Moment) -> tuple[Watched, ...]:
+        """The cues of which a condition can happen by this, or (all of them) by the time that has come."""
+        if self._waits_ms is not None and self._waits_ms <= moment.pos_ms:
+            return self._watched
+        if topic is None:
+            return ()
+        if topic not in self._about:
+            self._about[topic] = tuple(watched for watched in self._watched if topic in watched.topics)
+        return self._about[topic]
+
+    def _soonest_ms(self) -> int | None:
+        """When time alone makes a condition happen, or change what it waits for."""
+        conditions = (condition for watched in self._watched for condition in watched.conditions)
+        return earliest(condition.next_deadline_ms() for condition in conditions)
+
+    def _follow(self, concerned: tuple[Watched, ...], ask: Ask, moment: Moment, timing: Timing) -> list[CardChange]:
         """Ask every condition: first what ends cards and answers them, then what makes new ones, best rank first."""
         changes: list[CardChange] = []
-        for watched in self._watched:
+        for watched in concerned:
             expected = ask(watched.expected) if watched.expected else None
             if expected:
                 changes += self._conclude(self._adherence.observe(watched.cue.id, expected.at_ms))
@@ -185,7 +212,9 @@ class Cues:
             if watched.close_when and ask(watched.close_when):
                 changes += self._pass(watched.cue, moment)
         changes += self._conclude(self._adherence.tick(moment.pos_ms))
-        asking = [(watched.cue, match) for watched in self._watched if (match := ask(watched.when))]
+        asking = [(watched.cue, match) for watched in concerned if (match := ask(watched.when))]
+        if concerned:
+            self._waits_ms = self._soonest_ms()
         for cue, match in sorted(asking, key=lambda pair: (pair[0].critical, pair[0].priority), reverse=True):
             changes += self._propose(cue, match, moment, timing)
         return changes
@@ -196,7 +225,14 @@ class Cues:
         cue, subject = _filled(cue, match)
         entry = self._deck.draw(cue, match, moment, timing, again=again)
         utterance_id = match.signal.evidence.utterance_id if match.signal else ""
-        request = Request(card_id=entry.card.id, cue=cue, utterance_id=utterance_id, again=again, subject=subject)
+        request = Request(
+            card_id=entry.card.id,
+            cue=cue,
+            utterance_id=utterance_id,
+            again=again,
+            subject=subject,
+            vital=cue.kind == "compliance" or match.step_id in self._must,
+        )
         return self._rule(self._arbiter.ask(request, moment.now), moment)
 
     def _rule(self, rulings: Iterable[Ruling], moment: Moment) -> list[CardChange]:

@@ -8,7 +8,7 @@ says ``interim`` and no memory is involved: what seq, count, after, before and a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,22 +27,38 @@ from copilot.cues.leaves import (
 from copilot.cues.moments import Fact, Match
 from copilot.cues.scene import REMEMBERED_UTTERANCES, Scene
 from copilot.errors import LocalProtocolError
-from copilot.events import Language, Signal, Speaker
+from copilot.events import Language, Metric, Signal, Speaker
 from copilot.playbook.model import Absence, ContextTest, Count, EventTest, MetricTest, Ordered, Seq, Trigger
 from copilot.playbook.walk import form, walk
+
+
+Topic = tuple[str, str]
+"""What a fact is about, as far as conditions can tell without asking."""
+FINISHED: Topic = ("finished", "")
+"""Every signal of an utterance has been observed."""
+
+
+def topic_of(fact: Fact) -> Topic:
+    """What ``fact`` is about: only conditions with this among their ``topics`` can happen by it."""
+    if isinstance(fact, Signal):
+        return "signal", fact.label
+    if isinstance(fact, Metric):
+        return "metric", fact.name
+    return "event", ""
 
 
 class Condition:
     """One trigger at work in one call. The scene must have noted a fact before the condition observes it.
 
     A trigger with a ``not`` over signals can only be judged on a whole utterance: its signals are put aside until
-    ``utterance_finished``.
+    ``utterance_finished``. A fact that is about none of the ``topics`` changes nothing, unless its next deadline has come.
     """
 
     def __init__(self, trigger: Trigger, scene: Scene) -> None:
         self._root = _compile(trigger, Scope(scene=scene))
         self._waits = _negates_signals(trigger)
         self._aside: dict[str, list[Signal]] = {}
+        self.topics = frozenset(_topics(trigger)) | ({FINISHED} if self._waits else set())
 
     def observe(self, fact: Fact, pos_ms: int) -> Match | None:
         """A fact came true; the match if the trigger happens by it."""
@@ -178,6 +194,16 @@ def _remembered(trigger: Trigger, scope: Scope) -> Node:
 def _negates_signals(trigger: Trigger) -> bool:
     negated = [part.not_ for _, part in walk(trigger) if part.not_]
     return any(inner.signal for part in negated for _, inner in walk(part))
+
+
+def _topics(trigger: Trigger) -> Iterator[Topic]:
+    for _, part in walk(trigger):
+        if part.signal:
+            yield "signal", part.signal
+        elif part.metric:
+            yield "metric", part.metric.name
+        elif part.event:
+            yield "event", ""
 
 
 def _ms(seconds: float) -> int:
