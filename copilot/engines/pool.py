@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, Protocol
 
@@ -100,9 +100,10 @@ class _Entry(msgspec.Struct, frozen=True, eq=False):
 class Pool:
     """Shares one model among all calls.
 
-    Finals and what may become one go before interims before revisions, each by when they are due. Interims are shed
-    when more than ``queue_limit`` jobs wait; revisions (of which one runs at a time, alone) when a live job has waited
-    for a second or live work keeps the workers busy; the others never are. ``on_done`` is called exactly once for
+    Finals and what may become one go before interims before revisions, each by when they are due. Interims leave one
+    worker (of several) to finals, and are shed when more than ``queue_limit`` jobs wait; revisions (of which one runs
+    at a time, alone) are shed when a live job has waited for a second or live work keeps the workers busy; the others
+    never are. ``on_done`` is called exactly once for
     every job that was not cancelled: on a worker's thread or, when the job is shed, on the caller's. Ids of jobs and
     utterances are unique per ``owner`` (a call). ``observe`` is told of every batch, on a worker's thread.
     """
@@ -122,7 +123,7 @@ class Pool:
         self._queue: list[_Entry] = []
         self._submitted = 0
         self._closed = False
-        self._revising = False
+        self._reading: Counter[Kind] = Counter()
         self._live: deque[tuple[float, float]] = deque()  # when live batches began and the seconds they took
         self._stats = PoolStats()
         self._workers = [
@@ -191,9 +192,8 @@ class Pool:
             busy_ms = round((self._clock.now() - started) * 1000)
             done = _done(batch, started, busy_ms)
             with self._changed:
-                if batch[0].job.kind == "revision":
-                    self._revising = False
-                else:
+                self._reading[batch[0].job.kind] -= 1
+                if batch[0].job.kind != "revision":
                     self._live.append((started, busy_ms / 1000))
                 self._add(
                     running=-len(batch),
@@ -222,7 +222,7 @@ class Pool:
             if not self._queue:
                 return []
             first = self._queue[0]
-            self._revising = self._revising or first.job.kind == "revision"
+            self._reading[first.job.kind] += 1
             alike = [entry for entry in self._queue if _alike(first, entry)]
             share = -(-len(alike) // self._settings.parallel)  # two jobs and two workers: one each is sooner done
             batch = alike[: min(share, self._settings.batch)]
@@ -231,8 +231,16 @@ class Pool:
             return batch
 
     def _is_ready(self) -> bool:
-        """Something waits that may run now; a revision at the head means that nothing else waits."""
-        return bool(self._queue) and not (self._revising and self._queue[0].job.kind == "revision")
+        """Something waits that may run now. What is not urgent never holds all workers: a final may come any moment.
+
+        The queue is sorted, so nothing more urgent waits behind its head.
+        """
+        if not self._queue:
+            return False
+        kind = self._queue[0].job.kind
+        if kind == "interim":
+            return self._reading[kind] < max(1, self._settings.parallel - 1)
+        return kind != "revision" or not self._reading[kind]
 
     def _gives_way(self, entry: _Entry) -> bool:
         """A revision, while live work keeps the workers busy or has to wait: it would hold one of them for seconds."""

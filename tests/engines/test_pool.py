@@ -104,6 +104,19 @@ def test_jobs_that_wait_together_share_a_batch_with_their_like():
     assert sizes == [[1], [1, 2, 3], [9], [1], [2]]
 
 
+def test_interims_leave_one_worker_to_finals():
+    desk = Desk(RecogniserSettings(workers=2, max_batch=1))
+    desk.model.hold()
+    desk.submit(1, "interim", said="u1")
+    assert desk.model.entered.acquire(timeout=5)
+    desk.submit(2, "interim", said="u2")
+    desk.submit(3, "final")
+    assert desk.model.entered.acquire(timeout=5)
+    assert desk.order == ["interim", "final"]
+    desk.finish(3)
+    assert desk.order == ["interim", "final", "interim"]
+
+
 def test_a_newer_interim_of_the_same_utterance_takes_the_place_of_the_older():
     desk = Desk()
     desk.busy()
