@@ -24,7 +24,8 @@ from copilot.playbook.model import Attention, Cue
 
 ALIKE_PERCENT = 90.0
 """Headlines at least this similar (normalised indel similarity) say the same thing to a rep."""
-MINUTE_S = 60.0
+MINUTE_S = 60.001
+"""A budget counts in any minute, also by times rounded to milliseconds."""
 
 Reason = Literal[
     "shadow",

@@ -31,7 +31,6 @@ from copilot.events import Language, Metric, Signal, Speaker
 from copilot.playbook.model import Absence, ContextTest, Count, EventTest, MetricTest, Ordered, Seq, Trigger
 from copilot.playbook.walk import form, walk
 
-
 Topic = tuple[str, str]
 """What a fact is about, as far as conditions can tell without asking."""
 FINISHED: Topic = ("finished", "")
@@ -51,7 +50,7 @@ class Condition:
     """One trigger at work in one call. The scene must have noted a fact before the condition observes it.
 
     A trigger with a ``not`` over signals can only be judged on a whole utterance: its signals are put aside until
-    ``utterance_finished``. A fact that is about none of the ``topics`` changes nothing, unless its next deadline has come.
+    ``utterance_finished``. A fact about none of the ``topics`` changes nothing, unless the next deadline has come.
     """
 
     def __init__(self, trigger: Trigger, scene: Scene) -> None:

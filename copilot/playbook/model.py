@@ -335,9 +335,9 @@ class Attention(Part, frozen=True, kw_only=True):
     """How much a rep can take: the budget of the arbiter.
 
     A rep counts as mid-utterance after speaking for ``grace_s``: one who has only just begun to answer can still use
-    a card. A card that must wait (for the rep, for a gap, for room) waits at most ``hold_s``. ``reserve_per_min`` of the
-    ``max_per_min`` cards are kept for what must not be forgotten: critical cards, cards of the kind ``compliance``, and
-    cards about a critical step; at least one is left for the others.
+    a card. A card that must wait (for the rep, for a gap, for room) waits at most ``hold_s``. ``reserve_per_min`` of
+    the ``max_per_min`` cards are kept for what must not be forgotten: critical cards, cards of the kind
+    ``compliance``, and cards about a critical step; at least one is left for the others.
     """
 
     max_visible: Annotated[int, Meta(ge=1, le=5)] = 2
