@@ -110,13 +110,13 @@ class LoadSettings(Section, frozen=True, kw_only=True):
 
     Finals that come later than ``late_ms`` for ``sustained_s`` take the first stage, later ones the next; ``calm_s``
     without strain gives one back. From stage ``refuse_at`` on new calls are refused; so are those for which finals
-    would take more than ``busy_share`` of the recognisers' time.
+    would take more than ``busy_share`` of the recognisers' time: beyond two thirds they wait for each other.
     """
 
     late_ms: Positive = 1_200
     sustained_s: Annotated[float, Meta(gt=0)] = 2.0
     calm_s: Annotated[float, Meta(gt=0)] = 10.0
-    busy_share: Annotated[float, Meta(gt=0, le=1)] = 0.85
+    busy_share: Annotated[float, Meta(gt=0, le=1)] = 0.65
     refuse_at: Annotated[int, Meta(ge=1, le=5)] = 3
 
 

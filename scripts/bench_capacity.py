@@ -54,7 +54,7 @@ def offered(
     tapes: Sequence[Tape], lines: int, base: Mapping[str, Any] | None, options: argparse.Namespace
 ) -> dict[str, Any]:
     """Twice too many: the calls that were taken against those at capacity, and how the others were refused."""
-    settings = {**settings_in(options), "server.max_calls": str(options.max_calls or MANY)}
+    settings = {**settings_in(options), "server.max_calls": str(options.max_calls or 0)}
     figures = run_step(tapes, lines, options.seconds, settings, options.offer_spread)
     before = base["busy_final_p95_s"] if base else None
     after = figures["busy_final_p95_s"]
@@ -86,7 +86,7 @@ def main() -> int:
     )
     parser.add_argument("--offer", type=_factor, metavar="FACTOR", help="then offer so many times the capacity: 2, 2x")
     parser.add_argument("--offer-spread", type=float, default=30.0, help="seconds over which the offered calls begin")
-    parser.add_argument("--max-calls", type=int, help="server.max_calls while offering; default: no fixed limit")
+    parser.add_argument("--max-calls", type=int, help="server.max_calls while offering; default: what it measures at its start")
     parser.add_argument("--plot", action="store_true", help=f"draw {PLOT.name}")
     options = parser.parse_args()
     tapes, settings = tapes_in(options), settings_in(options)

@@ -13,8 +13,9 @@ from copilot.events import SAMPLE_RATE_HZ
 PROBE_S: Final = 3
 """As long as an utterance usually is."""
 TRIES: Final = 2
-WORDS: Final = 1.5
-"""Real speech takes longer than the probe, in which there are no words to write down (measured with Whisper base)."""
+REAL: Final = 4.0
+"""Real speech takes so many times as long as the probe: there are words to write down, pauses that turn out not to be the
+end are read for nothing, and the rest of the server wants its share (measured with Whisper base on two cores)."""
 SPEECH: Final = 0.9
 """Seconds of speech, both sides together, in a second of a usual sales call."""
 MOST_CALLS: Final = 512
@@ -29,7 +30,7 @@ def measure(model: AsrModel, clock: Clock) -> float:
         began = clock.now()
         model.transcribe([request])
         took.append(clock.now() - began)
-    return min(took) * WORDS / PROBE_S
+    return min(took) * REAL / PROBE_S
 
 
 def calls_for(cost: float, *, workers: int, share: float) -> int:

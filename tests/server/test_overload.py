@@ -261,12 +261,13 @@ def options(folder: Path) -> Settings:
 async def test_how_many_calls_there_may_be_follows_from_the_recognisers_speed(tmp_path):
     clock = FakeClock()
     limits = []
-    for index, seconds in enumerate((0.15, 0.6, 30.0)):
+    for index, seconds in enumerate((0.05, 0.2, 30.0)):
         suite = Suite(Ears(), Metronome(clock, seconds), Blank())
         async with Service.open(options(tmp_path / str(index)), suite, clock) as service:
             limits.append(service.overload.limit)
-    cost = 0.15 * speed.WORDS / speed.PROBE_S
-    assert limits[0] == int(2 * 0.85 / (cost * speed.SPEECH)) > 20
+    cost = 0.05 * speed.REAL / speed.PROBE_S
+    share = LoadSettings().busy_share
+    assert limits[0] == int(2 * share / (cost * speed.SPEECH)) > 20
     assert limits[0] // 4 - 1 <= limits[1] <= limits[0] // 4 + 1
     assert limits[2] == 1
 
