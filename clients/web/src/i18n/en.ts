@@ -94,7 +94,7 @@ export const en = {
     report: "Open the report",
     ended: "The call is over",
     endedText: "{duration} · {cards} cards · {done} of {of} steps",
-    degraded: "{stage} is degraded: {reason}",
+    degraded: "{stage} impaired ({reason})",
     lag: "running {lag} behind",
     late: "{what} is {lag} late",
     menu: "More",
@@ -286,7 +286,7 @@ export const en = {
     interims_off: "Busy: text comes sentence by sentence",
     recogniser_small: "Busy: recognition takes shortcuts",
     semantic_off: "Busy: only cues by wording",
-    record_only: "Recording only: nobody writes down what is said now",
+    record_only: "Recording only: no text for what is said now",
   },
   service: { recognition: "Recognition", asr: "Recognition", embedding: "Understanding", storage: "Storage", overload: "The server is overloaded", roles: "The speakers may be the wrong way round", identical_channels: "Both channels carry the same sound" },
   known: {

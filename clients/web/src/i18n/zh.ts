@@ -96,7 +96,7 @@ export const zh: Messages = {
     report: "查看报告",
     ended: "通话已结束",
     endedText: "{duration} · {cards} 张卡片 · 步骤 {done}/{of}",
-    degraded: "{stage} 服务降级：{reason}",
+    degraded: "{stage}异常（{reason}）",
     lag: "延迟 {lag}",
     late: "{what}延迟 {lag}",
     menu: "更多",
