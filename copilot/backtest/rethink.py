@@ -240,6 +240,7 @@ REDO: dict[str, Callable[[_Rethinking, Told, Moment], Any]] = {
     "heard": _Rethinking.heard,
     "embedded": _Rethinking.embedded,
     "speech": lambda run, told, moment: run.mind.speech(told.speaker, told.is_speaking, told.at_ms, moment),
+    "unheard": lambda run, told, moment: run.mind.unheard(told.span, moment),
     "tick": lambda run, _, moment: run.mind.tick(moment),
     "measure": lambda run, _, moment: run.mind.measure(moment),
     "happened": lambda run, told, moment: run.mind.happened(told.happened, moment) if told.happened else [],

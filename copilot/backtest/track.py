@@ -25,12 +25,13 @@ from copilot.events import CallEvent, CallInfo, Frozen, Heard, Speaker, SpeechSc
 from copilot.store.disk import replacing
 
 TRACK_FILE = "track.bin"
-FORMAT = 1
+FORMAT = 2
 
 Verb = Literal[
     "heard",
     "embedded",
     "speech",
+    "unheard",
     "tick",
     "measure",
     "happened",
@@ -216,6 +217,7 @@ WRITE: dict[str, Callable[..., dict[str, Any]]] = {
     "heard": lambda _, heard, speaker: {"heard": heard, "speaker": speaker},
     "embedded": lambda _, name, vectors: {"name": name, "vectors": vectors.astype("<f4").tobytes()},
     "speech": lambda _, speaker, is_on, at_ms: {"speaker": speaker, "is_speaking": is_on, "at_ms": at_ms},
+    "unheard": lambda _, span: {"span": span},
     "tick": lambda _: {},
     "measure": lambda _: {},
     "happened": lambda _, happened: {"happened": happened},

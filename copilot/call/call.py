@@ -270,7 +270,9 @@ class Call:
         self._mind.receive(event, self._moment())
 
     def _impaired(self, event: ServiceDegraded) -> None:
-        if self._load.told(event, self.settled_ms):
+        if self._load.told(event, self.settled_ms, self.position_ms):
+            if self._load.unheard:
+                self._mind.unheard(self._load.unheard, self._moment())
             self._hearing.make(self._load.effort)
             self._revising.is_on = self._load.effort.speculate
             self._mind.is_semantic = self._load.is_semantic

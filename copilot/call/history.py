@@ -38,6 +38,10 @@ class History:
         """Somebody began or stopped."""
         self._entries.append((_speak, channel, (is_speaking, at_ms), moment))
 
+    def unheard(self, span: tuple[int, int], moment: Moment) -> None:
+        """A stretch in which nothing was recognised."""
+        self._entries.append((_miss, 0, (span,), moment))
+
     def relive(self, thinking: Thinking, channels: tuple[Speaker, ...]) -> list[Thought]:
         """Take ``thinking`` through everything, with the channels belonging to ``channels``; what it thought."""
         thoughts: list[Thought] = []
@@ -61,6 +65,10 @@ def _affirm(
     thinking: Thinking, _: Speaker, utterance_id: str, question: str, span: tuple[int, int], moment: Moment
 ) -> list[Thought]:
     return thinking.affirmed(utterance_id, question, span, moment)
+
+
+def _miss(thinking: Thinking, _: Speaker, span: tuple[int, int], moment: Moment) -> list[Thought]:
+    return thinking.unheard(span, moment)
 
 
 def _speak(thinking: Thinking, speaker: Speaker, is_speaking: bool, at_ms: int, moment: Moment) -> list[Thought]:

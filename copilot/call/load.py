@@ -11,16 +11,24 @@ class Load:
 
     def __init__(self) -> None:
         self.stages: tuple[LoadStage, ...] = ()
+        self.unheard: tuple[int, int] | None = None
+        """From when to when (media ms) nothing was recognised, if that has just ended."""
         self._deaf_from_ms: int | None = None
 
-    def told(self, event: ServiceDegraded, settled_ms: int) -> bool:
-        """Take what the shell says; False when it is about something else. ``settled_ms``: heard until then."""
+    def told(self, event: ServiceDegraded, settled_ms: int, position_ms: int) -> bool:
+        """Take what the shell says; False when it is about something else.
+
+        Media time: everything before ``settled_ms`` was heard, the call is at ``position_ms``.
+        """
+        self.unheard = None
         if event.stage not in LOAD_STAGES:
             return False
         before = {*self.stages} - {event.stage}
         without = before if event.restored else {*before, event.stage}
         self.stages = tuple(stage for stage in LOAD_STAGES if stage in without)
         if "record_only" not in self.stages:
+            if self._deaf_from_ms is not None and self._deaf_from_ms < position_ms:
+                self.unheard = (self._deaf_from_ms, position_ms)
             self._deaf_from_ms = None
         elif self._deaf_from_ms is None:
             self._deaf_from_ms = settled_ms
@@ -39,6 +47,7 @@ class Load:
     def heard_ms(self, settled_ms: int) -> int:
         """Media time up to which everything said was heard: it stands still while nothing is recognised.
 
-        So nothing is called missing or overdue that may have been said meanwhile.
+        So nothing is called missing or overdue that may have been said meanwhile; afterwards ``unheard`` counts for
+        no deadline.
         """
         return settled_ms if self._deaf_from_ms is None else min(settled_ms, self._deaf_from_ms)

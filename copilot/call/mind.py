@@ -140,6 +140,11 @@ class Mind:
         self._history.speech(channel, is_speaking, at_ms, moment)
         self._tell(self._thinking.speech(self._channels[channel], is_speaking, at_ms, moment))
 
+    def unheard(self, span: tuple[int, int], moment: Moment) -> None:
+        """Nothing that was said in this stretch (media ms) was recognised: it counts for no deadline."""
+        self._history.unheard(span, moment)
+        self._tell(self._thinking.unheard(span, moment))
+
     def tick(self, moment: Moment) -> None:
         """Time passed."""
         self._tell(self._thinking.tick(moment))

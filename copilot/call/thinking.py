@@ -91,6 +91,11 @@ class Thinking:
             self.pace.speech_ended(speaker, at_ms)
         return list(self.cues.speaking(speaker, is_speaking, moment))
 
+    def unheard(self, span: tuple[int, int], _: Moment) -> list[Thought]:
+        """Nothing that was said in this stretch (media ms) was recognised; deadlines move, nothing follows at once."""
+        self.sop.unheard(*span)
+        return []
+
     def tick(self, moment: Moment) -> list[Thought]:
         """Deadlines of the procedure and of the cards."""
         if not self._has_begun:  # a card somebody's hand brought up still has its time

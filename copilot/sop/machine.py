@@ -69,6 +69,7 @@ class Sop:
         self._applies_ms: dict[str, int] = {}
         self._said_early: dict[str, Signal] = {}
         self._entered_ms: dict[str, int] = {}
+        self._unheard: list[tuple[int, int]] = []
         self._begin_ms = 0
         self._ending_ms: int | None = None
         self._stage = ""
@@ -98,6 +99,11 @@ class Sop:
     def begin(self, at_ms: int) -> None:
         """The first words were spoken at ``at_ms``: deadlines after ``call_start`` count from there."""
         self._begin_ms, self._is_stale = at_ms, True
+
+    def unheard(self, start_ms: int, end_ms: int) -> None:
+        """Nobody listened for a while (later than any other such while): deadlines that were not over wait as long."""
+        self._unheard.append((start_ms, end_ms))
+        self._is_stale = True
 
     def observe(self, signal: Signal, pos_ms: int) -> list[Change]:
         """Take in a final signal (interim ones count for nothing), then whatever has fallen due at ``pos_ms``."""
@@ -258,7 +264,15 @@ class Sop:
         after_ms = {"stage": self._entered_ms.get(name), "step": self._done_ms.get(name)}.get(kind, self._begin_ms)
         if after_ms is None or due.within_s is None:
             return None
-        return max(after_ms, self._applies_ms.get(step.id, 0)) + round(due.within_s * 1000)
+        return self._heard_later(max(after_ms, self._applies_ms.get(step.id, 0)), round(due.within_s * 1000))
+
+    def _heard_later(self, from_ms: int, listened_ms: int) -> int:
+        """When somebody has listened for so long since ``from_ms``."""
+        at_ms = from_ms + listened_ms
+        for start_ms, end_ms in self._unheard:
+            if from_ms < end_ms and start_ms < at_ms:
+                at_ms += end_ms - max(start_ms, from_ms)
+        return at_ms
 
     def _disorders(self) -> Iterator[Disorder]:
         for step_id, at_ms in self._done_ms.items():

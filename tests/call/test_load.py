@@ -64,13 +64,13 @@ def test_stages_are_said_out_loud_and_taken_back():
 def test_while_only_recording_nothing_is_recognised_and_nothing_counts_as_missing():
     """The introduction is due after 5 s of conversation; nobody can say that it was not said."""
     lines = {0: ["good morning"], 1: ["yes"]}
-    script = heapq.merge(talk(TALK), during("record_only", 4.2, 15.9), key=lambda entry: entry[0])
+    script = heapq.merge(talk([*TALK, (3, 0), (1, None)]), during("record_only", 4.2, 15.9), key=lambda entry: entry[0])
     messages, machine = run(script, lines)
     asked = [now for now, effects in replay(info(), setup(), machine.entries) for e in effects if isinstance(e, Decode)]
     assert not [now for now in asked if 4.2 <= now < 15.9]
     overdue = [m for m in of(wire.StepChangedMessage, messages) if m.state == "overdue"]
     assert overdue
-    assert all(message.emitted_at >= "2026-03-01T09:00:15.900Z" for message in overdue)
+    assert all(message.emitted_at >= "2026-03-01T09:00:17.000Z" for message in overdue)  # what was left of the 5 s
     assert of(wire.CallEnded, messages)[0].totals.gaps_ms == 0
 
 
@@ -138,9 +138,11 @@ def test_a_degraded_call_replays_exactly(told):
 
 def test_what_is_not_about_load_changes_nothing():
     load = Load()
-    assert not load.told(ServiceDegraded(stage="storage", reason="full"), 0)
-    assert load.told(overload("record_only"), 4_000)
-    assert load.told(overload("record_only"), 9_000)
+    assert not load.told(ServiceDegraded(stage="storage", reason="full"), 0, 0)
+    assert load.told(overload("record_only"), 4_000, 5_000)
+    assert load.told(overload("record_only"), 9_000, 9_000)
     assert (load.heard_ms(10_000), load.heard_ms(3_000)) == (4_000, 3_000)
-    assert load.told(overload("record_only", restored=True), 9_000)
-    assert load.heard_ms(10_000) == 10_000
+    assert load.told(overload("record_only", restored=True), 4_000, 9_500)
+    assert (load.heard_ms(10_000), load.unheard) == (10_000, (4_000, 9_500))
+    assert load.told(overload("record_only", restored=True), 9_000, 9_500)
+    assert load.unheard is None

@@ -367,6 +367,29 @@ SPEECH = st.lists(
 ).map(lambda signals: sorted(signals, key=lambda signal: signal.evidence.end_ms))
 
 
+def test_time_in_which_nobody_listened_counts_for_no_deadline():
+    machine = sop(NOTICE)
+    machine.begin(0)
+    machine.unheard(5_000, 65_000)
+    assert machine.tick(79_999) == []
+    assert brief(machine.tick(80_000)) == [("opening.notice", "warned", 80_000)]
+    assert brief(machine.tick(90_000)) == [("opening.notice", "overdue", 90_000)]
+    assert brief(machine.observe(said("opening.notice", 89_000), 91_000))[0] == ("opening.notice", "done", 89_000)
+
+
+def test_a_deadline_that_was_over_or_had_not_begun_is_where_it_was():
+    machine = sop(NOTICE)
+    machine.begin(0)
+    assert brief(machine.tick(30_000))[-1] == ("opening.notice", "overdue", 30_000)
+    machine.unheard(31_000, 60_000)
+    assert brief(machine.observe(said("opening.notice", 61_000), 61_000))[0] == ("opening.notice", "done_late", 61_000)
+    later = sop(NOTICE)
+    later.unheard(0, 20_000)
+    later.begin(20_000)
+    assert later.tick(39_999) == []
+    assert brief(later.tick(40_000)) == [("opening.notice", "warned", 40_000)]
+
+
 def states_after(signals: list[Signal], ticks: set[int]) -> tuple[dict[str, StepState], str]:
     """Live through the signals, ticking at those moments too."""
     machine = sop(*STEPS)
