@@ -7,11 +7,13 @@ of the call was told, and when, is a ``Track``. It is kept beside the recording,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import msgspec
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 import copilot
@@ -22,7 +24,9 @@ from copilot.cues.engine import CardChange
 from copilot.cues.moments import CallMoment, Moment
 from copilot.errors import StorageError
 from copilot.events import CallEvent, CallInfo, Frozen, Heard, Speaker, SpeechScored
-from copilot.store.disk import replacing
+from copilot.store.disk import disk_error, replacing
+
+log = structlog.get_logger(__name__)
 
 TRACK_FILE = "track.bin"
 FORMAT = 2
@@ -247,13 +251,19 @@ def kept_track(recording: Path) -> Track | None:
 
 
 def keep_track(recording: Path, track: Track) -> None:
-    """Keep it for the next time; a folder that cannot be written to costs time, nothing else."""
+    """Keep it for the next time; a folder that cannot be written to costs time, nothing else, and is told of once."""
     named = msgspec.structs.replace(track, origin=origin_of(recording))
     try:
         with replacing(recording.with_name(TRACK_FILE)) as temporary:
             temporary.write_bytes(_ENCODER.encode(named))
-    except (OSError, StorageError):
-        return
+    except (OSError, StorageError) as error:
+        _tell_unkept(error.code if isinstance(error, StorageError) else disk_error(error).code)
+
+
+@lru_cache
+def _tell_unkept(code: str) -> None:
+    """Once in a process: of two hundred calls in one folder each would say the same."""
+    log.warning("backtest.track_unkept", code=code)
 
 
 def origin_of(recording: Path) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+import structlog
 
 from copilot.backtest.rethink import rethink
 from copilot.backtest.runs import Bench
-from copilot.backtest.track import distil, keep_track, kept_track
+from copilot.backtest.track import TRACK_FILE, _tell_unkept, distil, keep_track, kept_track
 from copilot.backtest.virtual import VirtualRun
 from copilot.call.call import Call, CallSetup
 from copilot.call.recording import replay
@@ -199,3 +200,16 @@ def test_a_card_from_the_documents_is_the_same_live_replayed_and_backtested(tmp_
     ]
     assert cold == warm
     assert [cue for _, cue, _, reason, _ in rows if not reason].count("knowledge") == 2
+
+
+def test_a_track_that_cannot_be_kept_is_told_of_once(tmp_path):
+    _, machine = run(talk(TALK), LINES)
+    track = distil(info(), setup(), machine.entries)
+    _tell_unkept.cache_clear()
+    with structlog.testing.capture_logs() as logs:
+        for name in ("one", "two"):
+            path = tmp_path / name / "recording.bin.gz"
+            (path.parent / TRACK_FILE).mkdir(parents=True)  # a folder where the file should be
+            write_recording(path, RecordingHeader(call=info(), playbook=PLAYBOOK), machine.entries)
+            keep_track(path, track)
+    assert [(each["event"], each["code"]) for each in logs] == [("backtest.track_unkept", "storage.write_failed")]
