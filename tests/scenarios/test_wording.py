@@ -42,6 +42,7 @@ UNHEARD = [
     ("en", "customer", "My brother was too busy to come.", "objection.not_now"),
     ("en", "rep", "It takes five minutes to set up.", "opening.permission"),
     ("en", "rep", "This snow could be heating your pool.", "rapport.small_talk"),
+    ("zh", "customer", "不用谢，您慢走。", "objection.no_need"),
     ("zh", "customer", "面试要带什么证件？", "signal.buying"),
     ("zh", "customer", "好了别再打扑克了。", "objection.complaint"),
     ("zh", "customer", "我爸在上班。", "objection.not_now"),
