@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from training.corpus import ACCEPTED, TURNS_PER_HOUR, Line
 
 from copilot.engines.embedder import Embedder
 from copilot.engines.intents import Intents
+
+from .corpus import TURNS_PER_HOUR, Line, accepted
 
 BEGIN, END = "<!-- figures: scripts/train_intents -->", "<!-- end of figures -->"
 
@@ -53,12 +54,12 @@ def section(head: Any, labels: Sequence[str], points: Any, quiet: Quiet | None, 
     return "\n".join(rows)
 
 
-def unseen(lines: Sequence[Line], fired: Any, labels: Sequence[str]) -> str:
+def unseen(lines: Sequence[Line], fired: Any, labels: Sequence[str], source: str) -> str:
     """The same on lines of authors who did not know the corpus."""
-    rows = ["\n| unseen lines | right | false | missed | F1 |", "|---|---|---|---|---|"]
+    rows = [f"\n| unseen lines: {source} | right | false | missed | F1 |", "|---|---|---|---|---|"]
     total = np.zeros(3, int)
     for name in sorted({name for line in lines for name in line.labels}):
-        columns = [labels.index(label) for label in ACCEPTED[name]]
+        columns = [labels.index(label) for label in accepted(name)]
         found = fired[:, columns].any(axis=1)
         want = np.array([name in line.labels for line in lines])
         counts = np.array([(found & want).sum(), (found & ~want).sum(), (~found & want).sum()])

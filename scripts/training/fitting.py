@@ -7,12 +7,14 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 import scipy.sparse
-from training.corpus import Line
+import scipy.special
 
 from copilot.engines.embedder import Embedder
 from copilot.engines.intents import HEAD_RUNS, features
 from copilot.language.normalise import normalise
 from copilot.signals.examples import stretches
+
+from .corpus import Line
 
 Float32 = npt.NDArray[np.float32]
 
@@ -110,25 +112,36 @@ def likeness(texts: Texts, rows: npt.NDArray[np.intp], others: npt.NDArray[np.in
     return np.asarray(texts.waves[rows] @ texts.waves[others].T + spoken + 1, np.float32)
 
 
-def solve(kernel: Float32, wanted: Float32) -> Float32:
-    """Ridge regression on -1 and +1 in its dual form: a weight for each training line and label."""
-    kernel = kernel.copy()
-    kernel[np.diag_indices(len(kernel))] += RIDGE
-    factor = scipy.linalg.cho_factor(kernel, overwrite_a=True, check_finite=False)
-    return np.asarray(scipy.linalg.cho_solve(factor, wanted * 2 - 1, check_finite=False), np.float32)
+def inverse(kernel: Float32) -> Float32:
+    """Of the ridge: times the targets, it is a weight for each training line (ridge regression in its dual form)."""
+    ridge = kernel.copy()
+    ridge[np.diag_indices(len(ridge))] += RIDGE
+    factor, _ = scipy.linalg.cho_factor(ridge, lower=True, overwrite_a=True, check_finite=False)
+    found, failed = scipy.linalg.lapack.spotri(factor, lower=True, overwrite_c=True)
+    if failed:
+        raise np.linalg.LinAlgError("the kernel is not positive")
+    lower = np.tril(found)
+    return np.asarray(lower + np.tril(found, -1).T, np.float32)
 
 
 def left_out_scores(texts: Texts, wanted: Float32, authors: Sequence[str]) -> Float32:
-    """Each line's best score by a head that saw nothing of its author."""
+    """Each line's best score by a head that saw nothing of its author.
+
+    One inverse serves all authors: without the lines S the weights are a[rest] - G[rest, S] G[S, S]^-1 a[S].
+    """
     scores = np.zeros_like(wanted)
     kernel = likeness(texts, np.arange(len(texts.owner)), texts.first)
+    whole = inverse(kernel[texts.first])
+    weights = whole @ (wanted * 2 - 1)
     names = np.array([line.author for line in texts.lines])
     for author in authors:
-        others, own = names != author, names == author
-        weights = solve(kernel[np.ix_(texts.first[others], np.flatnonzero(others))], wanted[others])
+        own = names == author
+        gone = np.linalg.solve(whole[np.ix_(own, own)].astype(np.float64), weights[own].astype(np.float64))
+        rest = weights - (whole[:, own] @ gone).astype(np.float32)
+        rest[own] = 0
         rows = texts.rows_of(own)
-        found = np.zeros((len(texts.owner), wanted.shape[1]), np.float32) - np.inf
-        found[rows] = kernel[np.ix_(rows, np.flatnonzero(others))] @ weights
+        found = np.full((len(texts.owner), wanted.shape[1]), -np.inf, np.float32)
+        found[rows] = kernel[rows] @ rest
         scores[own] = texts.best(found)[own]
     return scores
 
@@ -150,7 +163,7 @@ class Linear:
 
 
 def fit(texts: Texts, wanted: Float32) -> Linear:
-    weights = solve(likeness(texts, texts.first, texts.first), wanted)
+    weights = inverse(likeness(texts, texts.first, texts.first)) @ (wanted * 2 - 1)
     return Linear(
         texts.waves[texts.first].T @ weights,
         np.asarray(texts.runs[texts.first].T @ weights, np.float32),
@@ -176,6 +189,9 @@ def calibrate(scores: Float32, wanted: Float32) -> tuple[Float32, Float32]:
 
 
 GRID = np.round(np.concatenate([np.arange(0.1, 0.9, 0.02), np.arange(0.9, 0.995, 0.01)]), 3)
+SPREAD = 0.3
+"""Background lines are counted as if their log odds were so uncertain: a threshold that just misses a few of the lines
+at hand does not miss those of other talk."""
 
 
 def operate(chances: Float32, wanted: Float32, background: Float32, hours: float, budget: float) -> Float32:
@@ -184,12 +200,19 @@ def operate(chances: Float32, wanted: Float32, background: Float32, hours: float
     One price for a false signal holds for all labels; it rises until the budget is kept.
     """
     f1 = np.array([[_f1(chances[:, k] >= at, wanted[:, k]) for at in GRID] for k in range(wanted.shape[1])])
-    false = np.array([[(background[:, k] >= at).sum() / hours for at in GRID] for k in range(wanted.shape[1])])
+    false = np.array([firing(background, at).sum(axis=0) / hours for at in GRID]).T
     for price in np.geomspace(1e-4, 100, 400):
         thresholds = GRID[(f1 - price * false).argmax(axis=1)].astype(np.float32)
-        if (background >= thresholds).any(axis=1).sum() / hours <= budget:
+        silent = 1 - firing(background, thresholds)
+        if (1 - silent.prod(axis=1)).sum() / hours <= budget:
             return thresholds
     return np.full(wanted.shape[1], GRID[-1], np.float32)
+
+
+def firing(chances: Float32, thresholds: npt.ArrayLike) -> Float32:
+    """How likely lines like these pass the thresholds."""
+    odds, least = (np.log(at / (1 - at)) for at in (np.clip(chances, 1e-6, 1 - 1e-6), np.asarray(thresholds)))
+    return np.asarray(scipy.special.expit((odds - least) / SPREAD), np.float32)
 
 
 def _f1(fired: npt.NDArray[np.bool_], want: Float32) -> float:

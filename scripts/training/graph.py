@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from training.fitting import WIDTH, Bend, Linear
+
+from .fitting import WIDTH, Bend, Linear
 
 OPSET = 17
 
