@@ -142,7 +142,10 @@ class ServerSettings(Section, frozen=True, kw_only=True):
 
 
 class StoreSettings(Section, frozen=True, kw_only=True):
-    """Where sessions are kept. ``database`` empty means SQLite in the data directory."""
+    """Where sessions are kept. ``database`` empty means SQLite in the data directory.
+
+    ``keep_tracks``: after a call, and giving way to others, what its first backtest would have to make is made.
+    """
 
     data_dir: str = ""
     database: str = ""
@@ -150,6 +153,7 @@ class StoreSettings(Section, frozen=True, kw_only=True):
     commit_interval_ms: Positive = 20
     min_free_mb: Annotated[int, Meta(ge=0)] = 512
     journal_backlog_kb: Positive = 8_192
+    keep_tracks: bool = True
 
 
 class BusSettings(Section, frozen=True, kw_only=True):

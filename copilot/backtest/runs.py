@@ -14,7 +14,7 @@ import msgspec
 
 from copilot.backtest.rethink import Encode, Rethought, rethink
 from copilot.backtest.stored import interval_of, limits_of, playbook_of, speech_of
-from copilot.backtest.track import Track, distil, keep_track, kept_track
+from copilot.backtest.track import Track, distil, keep_track, kept_track, write_track
 from copilot.call.call import CallSetup
 from copilot.config import Settings
 from copilot.engines.suite import Encoder, load_encoder
@@ -95,6 +95,16 @@ class Bench:
         """The recording as its mind lived it; kept for the next time. Raises StorageError, PlaybookError."""
         if kept := kept_track(recording):
             return kept
+        track = self._distilled(recording)
+        keep_track(recording, track)
+        return track
+
+    def keep(self, recording: Path) -> None:
+        """Make the track of a recording unless it is there. Raises StorageError, PlaybookError."""
+        if kept_track(recording) is None:
+            write_track(recording, self._distilled(recording))
+
+    def _distilled(self, recording: Path) -> Track:
         stored = read_recording(recording)
         setup = msgspec.structs.replace(
             self.setup(playbook_of(stored.header)),
@@ -102,9 +112,7 @@ class Bench:
             llm=limits_of(stored.header),
             metrics_interval_ms=interval_of(stored.header),
         )
-        track = distil(stored.header.call, setup, stored)
-        keep_track(recording, track)
-        return track
+        return distil(stored.header.call, setup, stored)
 
     def run(self, recording: Path, playbooks: Sequence[Playbook]) -> list[CallRun]:
         """One call with each of ``playbooks``; what cannot be read says so in its place."""

@@ -252,12 +252,20 @@ def kept_track(recording: Path) -> Track | None:
 
 def keep_track(recording: Path, track: Track) -> None:
     """Keep it for the next time; a folder that cannot be written to costs time, nothing else, and is told of once."""
+    try:
+        write_track(recording, track)
+    except StorageError as error:
+        _tell_unkept(error.code)
+
+
+def write_track(recording: Path, track: Track) -> None:
+    """Put it beside ``recording``. StorageError ``storage.write_failed``, ``storage.full``, ``storage.unreadable``."""
     named = msgspec.structs.replace(track, origin=origin_of(recording))
     try:
         with replacing(recording.with_name(TRACK_FILE)) as temporary:
             temporary.write_bytes(_ENCODER.encode(named))
-    except (OSError, StorageError) as error:
-        _tell_unkept(error.code if isinstance(error, StorageError) else disk_error(error).code)
+    except OSError as error:
+        raise disk_error(error) from error
 
 
 @lru_cache

@@ -81,7 +81,7 @@ def _private(settings: Settings, folder: str) -> Settings:
     return msgspec.structs.replace(
         settings,
         server=msgspec.structs.replace(settings.server, host="127.0.0.1", port=0),
-        store=msgspec.structs.replace(defaults.store, data_dir=folder, min_free_mb=0),
+        store=msgspec.structs.replace(defaults.store, data_dir=folder, min_free_mb=0, keep_tracks=False),
         bus=defaults.bus,
         access=defaults.access,
     )

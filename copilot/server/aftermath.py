@@ -13,7 +13,7 @@ from copilot.review.model import Report
 from copilot.review.page import render_html
 from copilot.review.report import make_report
 from copilot.store.disk import replacing
-from copilot.store.layout import REPORT_HTML, REPORT_JSON
+from copilot.store.layout import RECORDING_FILE, REPORT_HTML, REPORT_JSON
 from copilot.store.seal import seal
 from copilot.wire.codec import decode_call_message
 from copilot.wire.messages import AnyCallMessage, CallEnded
@@ -31,13 +31,14 @@ log = structlog.get_logger(__name__)
 async def conclude(service: Service, header: Header) -> None:
     """Make everything that is kept of a finished call final. The call stays ``live`` in the database until it is."""
     try:
-        await asyncio.to_thread(_conclude, service, header)
+        recording = await asyncio.to_thread(_conclude, service, header)
+        service.tracks.want(recording)
     except CopilotError as error:
         log.error("call.not_concluded", call_id=header.info.call_id, code=error.code)
 
 
-def _conclude(service: Service, header: Header) -> None:
-    """Runs on a worker thread. Sealing deletes the journal, so the report is made first."""
+def _conclude(service: Service, header: Header) -> Path:
+    """The sealed recording. Runs on a worker thread. Sealing deletes the journal, so the report is made first."""
     info, store = header.info, service.store
     folder = service.data.folder(store.call(info.call_id).folder)
     store.flush()
@@ -58,6 +59,7 @@ def _conclude(service: Service, header: Header) -> None:
         **({"outcome": ended.outcome} if ended and ended.outcome else {}),
     )
     log.info("call.concluded", call_id=info.call_id, duration_ms=report.call.duration_ms, reason=reason)
+    return folder / RECORDING_FILE
 
 
 def _write_report(folder: Path, report: Report) -> None:

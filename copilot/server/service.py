@@ -30,6 +30,7 @@ from copilot.server.metrics import Metrics
 from copilot.server.overload import Overload
 from copilot.server.playbooks import Library
 from copilot.server.recovery import conclude_all, recover
+from copilot.server.tracks import Tracks
 from copilot.store.database import Store
 from copilot.store.journal import Journal, JournalHandle
 from copilot.store.layout import DataFolder
@@ -81,6 +82,7 @@ class Service:
         self.calls = LiveCalls(self)
         self.overload = Overload(self, suite.asr)
         self.metrics = Metrics(self)
+        self.tracks = Tracks(settings, lambda: self.overload.stage > 0)
         self.llm = Llm.connect(settings.llm, self.metrics.asked) if settings.llm.enabled else None
         self.connections: set[Connection] = set()
         self._watchers: Counter[str] = Counter()
@@ -121,6 +123,7 @@ class Service:
                 service.overload.run(),
                 service.metrics.watch_loop(),
                 service._tell_floor(),
+                service.tracks.run(),
                 conclude_all(service, finished),
             )
             for work in works:

@@ -6,6 +6,7 @@
         journal.bin                          while it is live, and until it is sealed
         audio.flac, recording.bin.gz         once sealed
         report.json, report.html             once diagnosed
+        track.bin                            what backtests need of the recording; may go at any time
 
 Folders are readable by their owner only: recordings of calls are nobody else's business.
 """
@@ -16,6 +17,7 @@ import fcntl
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
@@ -109,8 +111,11 @@ class DataFolder:
     def delete_folder(self, relative: str) -> None:
         """Remove a call's files; nothing happens when they are gone already."""
         path = self.folder(relative)
+        doomed = path.with_name(f".{path.name}.deleted")  # whoever still writes a file there finds no folder
         try:
-            shutil.rmtree(path)
+            with suppress(FileNotFoundError):
+                path.rename(doomed)
+            shutil.rmtree(doomed)
         except FileNotFoundError:
             return
         except OSError as error:

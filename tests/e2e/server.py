@@ -24,8 +24,12 @@ def environment(**settings: str) -> dict[str, str]:
     return {**kept, **settings}
 
 
-QUICK = {"COPILOT_STORE__MIN_FREE_MB": "0", "COPILOT_SPEECH__SECOND_PASS": "off"}
-"""Reading everything twice is left to the tests that are about it."""
+QUICK = {
+    "COPILOT_STORE__MIN_FREE_MB": "0",
+    "COPILOT_STORE__KEEP_TRACKS": "false",
+    "COPILOT_SPEECH__SECOND_PASS": "off",
+}
+"""Reading everything twice, and what backtests need, is left to the tests that are about it."""
 REVISING = {"COPILOT_SPEECH__SECOND_PASS": "on"}
 
 

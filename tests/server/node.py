@@ -62,10 +62,10 @@ class Blank:
         return self.encode(texts).astype("<f4").tobytes()
 
 
-def settings(folder: Path, *, tokens: bool = False, **server: Any) -> Settings:
+def settings(folder: Path, *, tokens: bool = False, keep_tracks: bool = False, **server: Any) -> Settings:
     return Settings(
         server=ServerSettings(port=0, **server),
-        store=StoreSettings(data_dir=str(folder), min_free_mb=0, sync_interval_ms=50),
+        store=StoreSettings(data_dir=str(folder), min_free_mb=0, sync_interval_ms=50, keep_tracks=keep_tracks),
         access=AccessSettings(tokens=TOKENS if tokens else ()),
     )
 

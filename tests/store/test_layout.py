@@ -61,6 +61,14 @@ def test_a_call_is_deleted_with_everything_in_it_and_nothing_else(data):
     assert (path.exists(), other.exists()) == (False, True)
 
 
+def test_what_a_crash_left_of_a_deleted_call_goes_the_next_time(data):
+    path = data.create_folder("c1", MOMENT)
+    (path / "audio.flac").write_bytes(b"x")
+    path.rename(path.with_name(".c1.deleted"))
+    data.delete_folder(data.relative_folder("c1", MOMENT))
+    assert list(path.parent.iterdir()) == []
+
+
 @pytest.mark.parametrize("call_id", ["", "../c1", "a/b", "-x", "x" * 65, "电话", "a\n"])
 def test_a_call_id_is_never_a_path(data, call_id):
     with refused("storage.call_id", LocalProtocolError):
