@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from copilot.engines.sessions import open_session
 from copilot.errors import ModelError
 
 Floats = npt.NDArray[np.float32]
@@ -125,15 +126,8 @@ class DraftDecoder:
 
         Raises ModelError (``model.unreadable``).
         """
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
         try:
-            cross, decoder = (
-                onnxruntime.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])
-                for name in ("cross.onnx", "decoder.onnx")
-            )
+            cross, decoder = (open_session(folder / name) for name in ("cross.onnx", "decoder.onnx"))
         except Exception as error:  # onnxruntime raises a family of its own, without a common base
             raise ModelError(
                 "model.unreadable", f"cannot load the decoder in {folder}", hint="Run `copilot models fetch`."

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import onnxruntime
 from tokenizers import Tokenizer
 
+from copilot.engines.sessions import open_session
 from copilot.errors import ModelError
 
 DIMENSIONS = 512
@@ -32,15 +33,9 @@ class Embedder:
     @classmethod
     def load(cls, folder: Path) -> Embedder:
         """Load ``tokenizer.json`` and ``encoder.onnx``; raises ModelError ``model.unreadable``."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
         try:
             tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            session = onnxruntime.InferenceSession(
-                str(folder / "encoder.onnx"), options, providers=["CPUExecutionProvider"]
-            )
+            session = open_session(folder / "encoder.onnx")
         except Exception as error:  # both libraries raise bare exceptions of many kinds
             raise ModelError(
                 "model.unreadable",

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from copilot.engines.embedder import DIMENSIONS
+from copilot.engines.sessions import open_session
 from copilot.errors import ModelError
 from copilot.events import Frozen, Language
 from copilot.language.ngrams import BUCKETS, GROUPS, runs
@@ -61,15 +62,9 @@ class Intents:
     @classmethod
     def load(cls, folder: Path) -> Intents:
         """Load ``intents.json`` and ``intents.onnx``; raises ModelError ``model.unreadable``."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
         try:
             card = msgspec.json.decode((folder / "intents.json").read_bytes(), type=Card)
-            session = onnxruntime.InferenceSession(
-                str(folder / "intents.onnx"), options, providers=["CPUExecutionProvider"]
-            )
+            session = open_session(folder / "intents.onnx")
         except Exception as error:  # onnxruntime raises a family of its own, without a common base
             raise ModelError(
                 "model.unreadable",

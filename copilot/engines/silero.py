@@ -11,6 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from copilot.engines.loudness import Loudness, levels_db
+from copilot.engines.sessions import open_session
 from copilot.errors import ModelError
 from copilot.events import SAMPLE_RATE_HZ, WINDOW_SAMPLES
 
@@ -33,12 +34,8 @@ class Silero:
     @classmethod
     def load(cls, path: Path) -> Silero:
         """Read the ONNX file. Raises ModelError (``model.unreadable``)."""
-        options = onnxruntime.SessionOptions()
-        options.inter_op_num_threads = 1
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 4
         try:
-            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            session = open_session(path)
         except Exception as error:  # onnxruntime raises a family of its own, without a common base
             raise ModelError(
                 "model.unreadable", f"cannot load the voice detector from {path}", hint="Run `copilot models verify`."

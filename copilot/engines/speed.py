@@ -14,8 +14,8 @@ PROBE_S: Final = 3
 """As long as an utterance usually is."""
 TRIES: Final = 2
 REAL: Final = 4.0
-"""Real speech takes so many times as long as the probe: there are words to write down, pauses that turn out not to be the
-end are read for nothing, and the rest of the server wants its share (measured with Whisper base on two cores)."""
+"""Real speech takes so many times as long as the probe: there are words to write down, pauses that turn out not to be
+the end are read for nothing, and the rest of the server wants its share (measured with Whisper base on two cores)."""
 SPEECH: Final = 0.9
 """Seconds of speech, both sides together, in a second of a usual sales call."""
 MOST_CALLS: Final = 512

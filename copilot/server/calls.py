@@ -15,6 +15,7 @@ from copilot.access.policy import Actor, Resource, require
 from copilot.bus import call_topic
 from copilot.call.call import Call
 from copilot.call.outbox import rfc3339
+from copilot.engines.memory import give_back
 from copilot.errors import AccessError, CopilotError, RemoteProtocolError
 from copilot.events import CallEffect, CallInfo, MediaFormat
 from copilot.ingress.media import media_format
@@ -216,6 +217,7 @@ class LiveCalls:
             self._live.pop(live.info.call_id, None)
             self._service.overload.ended(live.driver.now)
             self._service.bus.forget(call_topic(live.info.call_id))
+            await asyncio.to_thread(give_back)
 
 
 def _where(error: BaseException) -> str:
