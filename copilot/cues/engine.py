@@ -47,6 +47,10 @@ class Watched:
         """What any of them may happen by."""
         return frozenset().union(*(condition.topics for condition in self.conditions))
 
+    def next_deadline_ms(self) -> int | None:
+        """When time alone makes a condition happen, or change what it waits for; moves only when one is asked."""
+        return earliest(condition.next_deadline_ms() for condition in self.conditions)
+
 
 @dataclass(frozen=True)
 class Snoozed:
@@ -79,7 +83,8 @@ class Cues:
         self._timings: dict[str, Timing] = {}
         self._snoozed: list[Snoozed] = []
         self._about: dict[Topic, tuple[Watched, ...]] = {}
-        self._waits_ms = self._soonest_ms()
+        self._waits = {watched.cue.id: watched.next_deadline_ms() for watched in self._watched}
+        self._waits_ms = earliest(self._waits.values())
         self._now = 0.0
         self._due_ms: int | None = None
         self._is_stale = True
@@ -196,11 +201,6 @@ class Cues:
             self._about[topic] = tuple(watched for watched in self._watched if topic in watched.topics)
         return self._about[topic]
 
-    def _soonest_ms(self) -> int | None:
-        """When time alone makes a condition happen, or change what it waits for."""
-        conditions = (condition for watched in self._watched for condition in watched.conditions)
-        return earliest(condition.next_deadline_ms() for condition in conditions)
-
     def _follow(self, concerned: tuple[Watched, ...], ask: Ask, moment: Moment, timing: Timing) -> list[CardChange]:
         """Ask every condition: first what ends cards and answers them, then what makes new ones, best rank first."""
         changes: list[CardChange] = []
@@ -214,7 +214,8 @@ class Cues:
         changes += self._conclude(self._adherence.tick(moment.pos_ms))
         asking = [(watched.cue, match) for watched in concerned if (match := ask(watched.when))]
         if concerned:
-            self._waits_ms = self._soonest_ms()
+            self._waits.update((watched.cue.id, watched.next_deadline_ms()) for watched in concerned)
+            self._waits_ms = earliest(self._waits.values())
         for cue, match in sorted(asking, key=lambda pair: (pair[0].critical, pair[0].priority), reverse=True):
             changes += self._propose(cue, match, moment, timing)
         return changes
