@@ -86,7 +86,7 @@ def main() -> int:
     )
     parser.add_argument("--offer", type=_factor, metavar="FACTOR", help="then offer so many times the capacity: 2, 2x")
     parser.add_argument("--offer-spread", type=float, default=30.0, help="seconds over which the offered calls begin")
-    parser.add_argument("--max-calls", type=int, help="server.max_calls while offering; default: what it measures at its start")
+    parser.add_argument("--max-calls", type=int, help="server.max_calls while offering; default: as measured")
     parser.add_argument("--plot", action="store_true", help=f"draw {PLOT.name}")
     options = parser.parse_args()
     tapes, settings = tapes_in(options), settings_in(options)

@@ -116,7 +116,7 @@ def features(texts: Sequence[str], language: str) -> tuple[npt.NDArray[np.int64]
 
     Each view of a text has length 1: a long text says no more than a short one. Rows are padded with weight 0.
     """
-    views = [runs(normalise(text, language), language) for text in texts]  # type: ignore[arg-type]
+    views = [runs(normalise(text, language), language) for text in texts]
     longest = max((sum(map(len, groups)) for groups in views), default=0)
     ids = np.zeros((len(texts), max(1, longest)), np.int64)
     weights = np.zeros(ids.shape, np.float32)
