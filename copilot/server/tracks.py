@@ -63,8 +63,10 @@ class Tracks:
     async def _work_off(self, recording: Path | None) -> None:
         """One life of the process."""
         await self._calm()
+        # A process group of its own keeps Ctrl-C from it; a session of its own would also give it, where Linux shares
+        # the processor by session (autogroup), as much of it as all of us.
         self._worker = worker = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", self._program, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, start_new_session=True
+            sys.executable, "-c", self._program, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, process_group=0
         )
         try:
             await self._ask(worker, self._head)
