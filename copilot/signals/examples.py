@@ -22,7 +22,7 @@ Encode = Callable[[Sequence[str]], Vectors]
 
 MIN_TOKENS = 3
 """Shorter clauses ("okay then", 好的) resemble too much, and mean nothing beside other clauses."""
-SHORT_TOKENS = 12
+SHORT_TOKENS = 20
 """Up to here a text means something as a whole, beside its clauses. The longer ones are taken by their parts: what the
 encoder needs grows with every word it reads, and a speech of several sentences has no one meaning."""
 MAX_PARTS = 3
