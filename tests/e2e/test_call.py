@@ -77,10 +77,15 @@ def test_most_words_of_both_speakers_are_recognised(call, speaker):
 
 def test_cards_say_what_caused_them_and_keep_a_complete_ledger(call):
     finals = {final["utterance_id"]: final["text"] for final in of(call, "transcript.final")}
-    caused = [card for card in of(call, "card.raised") if card["caused_by"]]
-    assert len(caused) >= 3
-    for card in caused:
+    shown, withheld = (
+        [card for card in of(call, kind) if card["caused_by"]] for kind in ("card.raised", "card.suppressed")
+    )
+    # The call is played faster than it was spoken, and what a rep can take is counted in real time: fewer are shown.
+    assert len(shown) >= 2
+    assert len(shown) + len(withheld) >= 5
+    for card in [*shown, *withheld]:
         assert card["caused_by"]["quote"] in finals[card["caused_by"]["utterance_id"]]
+    for card in shown:
         stations = [card["ledger"][name] for name in LEDGER]
         assert all(before <= after for before, after in itertools.pairwise(stations)), stations
 
