@@ -19,7 +19,7 @@ Scores = tuple[tuple[float, ...], tuple[float, ...]]
 OnScores = Callable[[tuple[float, ...], tuple[float, ...]], None]
 Asked = tuple[Any, Float32, OnScores]
 REST_S: Final = 0.06
-"""Two windows: no voice is noticed later for it."""
+"""Two windows: the most by which a voice may be noticed later."""
 DEAF: Final = (0.0, -100.0)
 """Score and level of a window the model failed on: silence, so that the call goes on."""
 
