@@ -49,6 +49,7 @@ def _conclude(service: Service, header: Header) -> Path:
     sealed = seal(folder, info.media)
     ended = next((message for message in reversed(messages) if isinstance(message, CallEnded)), None)
     reason = ended.reason if ended else "interrupted"
+    said = store.call(info.call_id).outcome  # what somebody said of the call meanwhile stands
     store.update_call(
         info.call_id,
         state="interrupted" if reason == "interrupted" else "ended",
@@ -56,7 +57,7 @@ def _conclude(service: Service, header: Header) -> Path:
         ended_at=ended.emitted_at if ended else info.started_at,
         duration_ms=report.call.duration_ms,
         summary=summary_of(report, ended, sealed.sha256),
-        **({"outcome": ended.outcome} if ended and ended.outcome else {}),
+        outcome=said or (ended.outcome if ended and ended.outcome else ""),
     )
     log.info("call.concluded", call_id=info.call_id, duration_ms=report.call.duration_ms, reason=reason)
     return folder / RECORDING_FILE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 from starlette.requests import Request
@@ -13,7 +13,7 @@ from starlette.routing import Route
 from copilot import __version__
 from copilot.access.policy import Action, Actor, Resource, can, require
 from copilot.errors import NotFoundError, UsageError
-from copilot.events import LOAD_STAGES
+from copilot.events import LOAD_STAGES, CallOutcome
 from copilot.review.model import Report
 from copilot.review.page import render_html
 from copilot.server import workbench_api
@@ -76,9 +76,9 @@ async def list_calls(request: Request) -> Response:
 
 
 async def get_call(request: Request) -> Response:
-    """One call's facts."""
+    """One call's facts, and in ``outcomes`` what may be said to have become of it."""
     _, row = await _call(request)
-    return reply(_public(row))
+    return reply({**_public(row), "outcomes": get_args(CallOutcome)})
 
 
 async def get_transcript(request: Request) -> Response:
@@ -144,7 +144,7 @@ async def get_audio(request: Request) -> Response:
 class CallPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What may be said of a call afterwards; an empty outcome takes it back."""
 
-    outcome: Literal["", "won", "lost", "follow_up"]
+    outcome: CallOutcome | Literal[""]
 
 
 async def patch_call(request: Request) -> Response:

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from copilot.errors import UsageError
-from copilot.events import MediaFormat
+from copilot.events import CallOutcome, MediaFormat
 
 CallState = Literal["live", "ended", "interrupted"]
 PAGE_LIMIT = 500
@@ -38,7 +38,7 @@ class CallRow(msgspec.Struct, frozen=True, kw_only=True):
     media: MediaFormat = MediaFormat()
     context: dict[str, str] = {}
     folder: str = ""
-    outcome: Literal["", "won", "lost", "follow_up"] = ""
+    outcome: CallOutcome | Literal[""] = ""
     summary: dict[str, Any] = {}
 
 

@@ -176,7 +176,8 @@ async def test_what_became_of_a_call_is_said_when_it_ends_or_later(tmp_path):
         assert (await caller.until("call.ended"))["outcome"] == "won"
         assert (await concluded(http, caller.call_id))["outcome"] == "won"
         assert (await http.patch(path, json={"outcome": "lost"})).json()["outcome"] == "lost"
-        assert (await http.get(path)).json()["outcome"] == "lost"
+        row = (await http.get(path)).json()
+        assert (row["outcome"], row["outcomes"]) == ("lost", ["won", "lost", "follow_up"])
         for body in ({"outcome": "perhaps"}, {"outcome": "won", "state": "live"}, {}, []):
             answer = await http.patch(path, json=body)
             assert (answer.status_code, answer.json()["error"]["code"]) == (400, "request.invalid")

@@ -8,4 +8,4 @@ export { Link, type LinkOptions, type LinkState, type LinkStatus, type Socket } 
 export { Sequence } from "./sequence.js";
 export { CallStream, type CallStreamOptions } from "./stream.js";
 export { CallViewer, FloorViewer, type CallViewerOptions, type FloorViewerOptions, type ServerOptions } from "./viewer.js";
-export { ApiError, CopilotApi, type ApiOptions, type CallPage, type CallSummary, type Me, type ServiceStatus } from "./rest.js";
+export { ApiError, CopilotApi, type ApiOptions, type CallDetails, type CallPage, type CallSummary, type Me, type ServiceStatus } from "./rest.js";

@@ -1,6 +1,6 @@
 /** The REST half of the service. Every failure is an `ApiError` with the server's stable code. */
 
-import type { CallMessage } from "./messages.js";
+import type { CallMessage, CallOutcome } from "./messages.js";
 
 export interface CallSummary {
   call_id: string;
@@ -17,6 +17,13 @@ export interface CallSummary {
   reason: string;
   duration_ms: number;
   summary: Record<string, unknown>;
+  /** What became of it, empty if nobody has said. */
+  outcome: CallOutcome | "";
+}
+
+export interface CallDetails extends CallSummary {
+  /** What may be said to have become of it. */
+  outcomes: CallOutcome[];
 }
 
 export interface CallPage {
@@ -63,31 +70,36 @@ export class CopilotApi {
   constructor(private readonly options: ApiOptions = {}) {}
 
   me(): Promise<Me> {
-    return this.get("/v1/me");
+    return this.ask("/v1/me");
   }
 
   service(): Promise<ServiceStatus> {
-    return this.get("/v1/service");
+    return this.ask("/v1/service");
   }
 
   calls(query: { state?: string; rep_id?: string; limit?: number; cursor?: string } = {}): Promise<CallPage> {
     const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
-    return this.get(`/v1/calls?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`);
+    return this.ask(`/v1/calls?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`);
   }
 
-  call(callId: string): Promise<CallSummary> {
-    return this.get(this.path(callId));
+  call(callId: string): Promise<CallDetails> {
+    return this.ask(this.path(callId));
+  }
+
+  /** Say what became of a call; an empty outcome takes it back. */
+  judge(callId: string, outcome: CallOutcome | ""): Promise<CallSummary> {
+    return this.ask(this.path(callId), { method: "PATCH", body: JSON.stringify({ outcome }) });
   }
 
   report<T = Record<string, unknown>>(callId: string): Promise<T> {
-    return this.get(this.path(callId, "report"));
+    return this.ask(this.path(callId, "report"));
   }
 
   /** All events of a call, however many answers the server splits them into. */
   async events(callId: string, after = 0): Promise<CallMessage[]> {
     const events: CallMessage[] = [];
     for (;;) {
-      const page = await this.get<CallMessage[]>(this.path(callId, `events-log?after=${after}`));
+      const page = await this.ask<CallMessage[]>(this.path(callId, `events-log?after=${after}`));
       events.push(...page);
       const last = page.at(-1);
       if (!last || last.type === "call.ended") return events;
@@ -97,7 +109,7 @@ export class CopilotApi {
 
   /** Names a call may ask for. */
   async playbooks(): Promise<string[]> {
-    return (await this.get<{ playbooks: string[] }>("/v1/playbooks")).playbooks;
+    return (await this.ask<{ playbooks: string[] }>("/v1/playbooks")).playbooks;
   }
 
   audioUrl(callId: string): string {
@@ -117,15 +129,15 @@ export class CopilotApi {
     return `/v1/calls/${encodeURIComponent(callId)}${rest && `/${rest}`}`;
   }
 
-  private async get<T>(path: string): Promise<T> {
-    return (await this.fetch(`${this.options.baseUrl ?? ""}${path}`)).json() as Promise<T>;
+  private async ask<T>(path: string, how: RequestInit = {}): Promise<T> {
+    return (await this.fetch(`${this.options.baseUrl ?? ""}${path}`, how)).json() as Promise<T>;
   }
 
-  private async fetch(url: string): Promise<Response> {
+  private async fetch(url: string, how: RequestInit = {}): Promise<Response> {
     const token = this.options.token?.();
     const send = this.options.fetch ?? globalThis.fetch;
     const headers: Record<string, string> = token ? { Authorization: `Bearer ${token}` } : {};
-    const response = await send(url, { headers }).catch(() => {
+    const response = await send(url, { ...how, headers }).catch(() => {
       throw new ApiError(0, "network.unreachable", "the server cannot be reached");
     });
     if (response.ok) return response;
