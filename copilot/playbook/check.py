@@ -10,7 +10,18 @@ import re2
 
 from copilot.errors import PlaybookError
 from copilot.playbook.intents import INTENTS
-from copilot.playbook.model import ENTITIES, MEASURED, TEXT_LEAVES, Due, Entity, Playbook, Step, Trigger
+from copilot.playbook.model import (
+    ENTITIES,
+    MEASURED,
+    TEXT_LEAVES,
+    Due,
+    Entity,
+    Expect,
+    Knowledge,
+    Playbook,
+    Step,
+    Trigger,
+)
 from copilot.playbook.source import Source
 from copilot.playbook.walk import forms, references, roots, walk
 
@@ -77,11 +88,17 @@ class _Check:
             "cues": (cue.id for cue in playbook.cues),
         }
         for group, ids in groups.items():
-            seen: set[str] = set()
+            seen: dict[str, int] = {}
             for index, name in enumerate(ids):
                 if name in seen:
-                    raise self._fail("duplicate_id", f"the id {name!r} is used twice", f"$.{group}[{index}].id")
-                seen.add(name)
+                    first = self._source.line(f"$.{group}[{seen[name]}].id")
+                    raise self._fail(
+                        "duplicate_id",
+                        f"the id {name!r} is used twice",
+                        f"$.{group}[{index}].id",
+                        f"Line {first} has it already: give one of them another.",
+                    )
+                seen[name] = index
         for index, step in enumerate(playbook.steps):
             if step.id in self._signals and step.done_when != Trigger(signal=step.id):
                 raise self._fail(
@@ -110,9 +127,21 @@ class _Check:
             )
         for stage in trigger.stage:
             self._known(stage, self._stages, "stage", f"{path}.stage")
-        if trigger.signal:
+        if trigger.signal and path == "$.knowledge.when" and trigger == Knowledge().when:
+            self._asked(trigger.signal, path)
+        elif trigger.signal:
             self._known(trigger.signal, self._labels, "signal or step", f"{path}.signal")
         self._leaf(trigger, path)
+
+    def _asked(self, signal: str, path: str) -> None:
+        """What ``knowledge`` listens for is not written in the playbook if its author left it out."""
+        if signal not in self._labels:
+            raise self._fail(
+                "unknown_reference",
+                f"`knowledge` waits for a signal {signal!r}, and there is none",
+                path,
+                f"Add a signal {signal!r} that hears questions, or write `when:` below `knowledge:`.",
+            )
 
     def _leaf(self, trigger: Trigger, path: str) -> None:
         if trigger.all == () or trigger.any == ():
@@ -230,17 +259,27 @@ class _Check:
         for i, scenario in enumerate(playbook.scenarios):
             for j, turn in enumerate(scenario.turns):
                 if (turn.rep is None) == (turn.customer is None):
-                    raise self._fail("invalid", "a turn is either `rep` or `customer`", f"$.scenarios[{i}].turns[{j}]")
+                    hint = "Write one of them; what both say are two turns."
+                    path = f"$.scenarios[{i}].turns[{j}]"
+                    raise self._fail("invalid", "a turn has either `rep` or `customer`", path, hint)
             for j, expect in enumerate(scenario.expect):
-                path = f"$.scenarios[{i}].expect[{j}]"
-                for key, known in (
-                    ("card", cues), ("no_card", cues), ("step", self._steps), ("stage", self._stages),
-                    ("signal", self._labels), ("no_signal", self._labels),
-                ):  # fmt: skip
-                    if name := getattr(expect, key):
-                        self._known(name, known, key.removeprefix("no_"), f"{path}.{key}")
-                if expect.after_turn and expect.after_turn > len(scenario.turns):
-                    raise self._fail("invalid", "the scenario has no such turn", f"{path}.after_turn")
+                self._expect(expect, cues, len(scenario.turns), f"$.scenarios[{i}].expect[{j}]")
+
+    def _expect(self, expect: Expect, cues: Sequence[str], turns: int, path: str) -> None:
+        things: dict[str, Sequence[str]] = {
+            "card": cues, "no_card": cues, "step": self._steps, "stage": self._stages,
+            "signal": self._labels, "no_signal": self._labels,
+        }  # fmt: skip
+        named = {key: name for key in things if (name := getattr(expect, key)) is not None}
+        for key, name in named.items():
+            self._known(name, things[key], key.removeprefix("no_"), f"{path}.{key}")
+        if not named:
+            raise self._fail("invalid", "nothing is expected here", path, f"Name one of {', '.join(things)}.")
+        if expect.state and not expect.step:
+            raise self._fail("invalid", "`state` of what?", f"{path}.state", "Name the `step` that is to be in it.")
+        if expect.after_turn and expect.after_turn > turns:
+            hint = f"It has {turns}, counted from 1."
+            raise self._fail("invalid", "the scenario has no such turn", f"{path}.after_turn", hint)
 
     # --- cycles ---------------------------------------------------------------------------------------------
 

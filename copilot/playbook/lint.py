@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from copilot.events import Frozen, Speaker
-from copilot.language.normalise import is_chinese
+from copilot.language.normalise import is_chinese, normalise
 from copilot.playbook.documents import useless_files
 from copilot.playbook.doubts import doubts
 from copilot.playbook.model import Cue, Playbook
 from copilot.playbook.source import Source
 from copilot.playbook.walk import references, roots, walk
 
+SEPARATORS = frozenset("，、；;|")
+"""Signs between phrases that do not make two of them."""
 HEADLINE_WORDS = 12
 HEADLINE_CHARACTERS = 16
 """Longest headline that is read at a glance, in English words and Chinese characters."""
@@ -49,6 +51,9 @@ def lint(
         *_crowds(playbook),
         *_dead(playbook),
         *_matches(playbook),
+        *_words(playbook),
+        *_quoted(playbook),
+        *_named(playbook, source),
         *_unused(playbook),
         *doubts(playbook),
         *_documents(playbook, documents),
@@ -140,6 +145,42 @@ def _matches(playbook: Playbook) -> Iterator[_Said]:
                 yield "phrase.match", "info", f"{path}.phrase.match", f"{useless!r} changes nothing in this language"
             for word in set(phrase.any) & set(phrase.exclude) if phrase else ():
                 yield "phrase.excluded", "warning", f"{path}.phrase.exclude", f"{word!r} is listened for and excluded"
+
+
+def _words(playbook: Playbook) -> Iterator[_Said]:
+    """Words that are heard as something else than their author wrote, or never."""
+    lists = [
+        (f"{path}.phrase.{key}", getattr(trigger.phrase, key))
+        for root, outer in roots(playbook)
+        for path, trigger in walk(outer, root)
+        if trigger.phrase
+        for key in ("any", "all", "exclude")
+    ]
+    lists += [(f"$.lexicons.{name}", words) for name, words in playbook.lexicons.items()]
+    for path, words in lists:
+        for i, word in enumerate(words):
+            if not any(normalise(part).tokens for part in word.split("...")):
+                yield "phrase.empty", "warning", f"{path}[{i}]", f"{word!r} has no words: it is never heard"
+            elif signs := SEPARATORS.intersection(word):
+                message = f"{word!r} is heard as one phrase: {min(signs)!r} separates nothing, `, ` does"
+                yield "phrase.several", "warning", f"{path}[{i}]", message
+
+
+def _quoted(playbook: Playbook) -> Iterator[_Said]:
+    for i, cue in enumerate(playbook.cues):
+        texts = [("headline", cue.card.headline)]
+        texts += [(f"lines[{j}]", line) for j, line in enumerate(cue.card.lines)]
+        for key, text in texts:
+            if text[0] in "“‘「" and text[-1] in "”’」":
+                yield "card.quoted", "info", f"$.cues[{i}].card.{key}", f"the card shows the quotes, too: {text}"
+
+
+def _named(playbook: Playbook, source: Source | None) -> Iterator[_Said]:
+    """A file is asked for by its name, a published version by its id: who tries one must not get the other."""
+    name = Path(source.file).stem if source and source.file else playbook.id
+    if name != playbook.id:
+        message = f"calls ask for this file as {name!r}, and for what is published of it as {playbook.id!r}"
+        yield "id.file", "info", "$.id", f"{message}: name both alike"
 
 
 def _unused(playbook: Playbook) -> Iterator[_Said]:

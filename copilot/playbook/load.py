@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import msgspec.inspect
 
 from copilot.errors import PlaybookError
 from copilot.events import Language
 from copilot.playbook.check import check
+from copilot.playbook.complaint import explain, meant
 from copilot.playbook.documents import with_documents
 from copilot.playbook.model import Playbook
 from copilot.playbook.source import Source
@@ -37,7 +34,7 @@ def interpret(source: Source) -> Playbook:
     try:
         playbook = msgspec.convert(source.value, Playbook)
     except msgspec.ValidationError as error:
-        raise _explain(str(error), source) from error
+        raise explain(str(error), source) from error
     check(playbook, source)
     return playbook
 
@@ -70,7 +67,7 @@ def find_source(name_or_path: str = "", folder: str = "", language: Language = "
     raise PlaybookError(
         "playbook.unreadable",
         f"there is no playbook named {name!r}",
-        hint=_meant(name, packs) or f"Shipped: {', '.join(packs)}. A file needs its path, ending in .yaml.",
+        hint=meant(name, packs) or f"Shipped: {', '.join(packs)}. A file needs its path, ending in .yaml.",
     )
 
 
@@ -94,61 +91,3 @@ def _read(path: Path) -> str:
         raise PlaybookError(
             "playbook.unreadable", "the playbook is not UTF-8 text", file=str(path), hint="Save it as UTF-8."
         ) from error
-
-
-# --- msgspec's complaints in the author's words ---------------------------------------------------------------
-
-_COMPLAINT = re.compile(r"(?P<what>.*?)(?: - at (?:`key` in )?`(?P<path>\$.*)`)?", re.DOTALL)
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>.*)`", re.DOTALL)
-_PLAIN_WORDS = {"`str`": "text", "`object`": "a mapping", "`array`": "a list", "`int`": "a whole number",
-                "`float`": "a number", "`bool`": "true or false", "`null`": "nothing"}  # fmt: skip
-
-
-def _explain(complaint: str, source: Source) -> PlaybookError:
-    match = _COMPLAINT.fullmatch(complaint)
-    what, path = (match["what"], match["path"] or "$") if match else (complaint, "$")
-    if unknown := _UNKNOWN.fullmatch(what):
-        key = unknown["key"]
-        known = _fields_at(path)
-        return PlaybookError(
-            "playbook.unknown_key",
-            f"unknown key {key!r}",
-            file=source.file,
-            line=source.line(f"{path}.{key}"),
-            path=f"{path}.{key}",
-            hint=_meant(key, known) or f"Known here: {', '.join(known)}.",
-        )
-    for word, plain in _PLAIN_WORDS.items():
-        what = what.replace(word, plain)
-    hint = "Put it in quotes to make it text." if what.startswith("Expected text, got") else _VALUES_HINT
-    return PlaybookError(
-        "playbook.invalid",
-        what[:1].lower() + what[1:],
-        file=source.file,
-        line=source.line(path.replace("[...]", "")),
-        path=path,
-        hint=hint,
-    )
-
-
-_VALUES_HINT = "`docs/reference/playbook.md` lists every key and what it may hold."
-
-
-def _meant(word: str, known: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"Did you mean {close[0]!r}?" if close else ""
-
-
-def _fields_at(path: str) -> tuple[str, ...]:
-    """The keys that the struct at ``path`` has."""
-    kind: Any = msgspec.inspect.type_info(Playbook)
-    for token in re.findall(r"\.([^.\[\]]+)|\[", path):
-        kind = _struct_or_list(kind)
-        kind = next(f.type for f in kind.fields if f.encode_name == token) if token else kind.item_type
-    return tuple(field.encode_name for field in _struct_or_list(kind).fields)
-
-
-def _struct_or_list(kind: Any) -> Any:
-    if isinstance(kind, msgspec.inspect.UnionType):
-        return next(option for option in kind.types if not isinstance(option, msgspec.inspect.NoneType))
-    return kind

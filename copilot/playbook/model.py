@@ -1,8 +1,7 @@
 """What a playbook says: the structs behind the YAML. Every field here is part of the published schema.
 
-A *trigger* is one struct with exactly one leaf or combinator set, plus an optional scope. Text leaves (``phrase``,
-``regex``, ``examples``, ``intent``, ``entity``) listen to what is said; ``signal`` refers to a named signal;
-``metric``, ``event`` and ``context`` look at the call itself. Durations are seconds and carry ``_s``.
+What a *trigger* may say is in ``trigger.py``; the rest of the code takes both from here. Durations are seconds and
+carry ``_s``.
 """
 
 from __future__ import annotations
@@ -13,205 +12,39 @@ import msgspec
 from msgspec import Meta
 
 from copilot.events import Language, Speaker
-
-Id = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$", max_length=64)]
-Seconds = Annotated[float, Meta(gt=0, le=14_400)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-Text = Annotated[str, Meta(min_length=1, max_length=500)]
-
-
-class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Base of everything an author writes."""
-
-
-class Phrase(Part, frozen=True, kw_only=True):
-    """Words as they are said. Any one of ``any`` and every one of ``all`` must be heard, none of ``exclude``.
-
-    ``match``: ``exact`` compares words, ``stem`` compares English word stems, ``pinyin`` compares toneless Mandarin
-    syllables, so that homophones from the recogniser still match (phrases shorter than three syllables are compared
-    exactly: two syllables mean too many things). A word boundary is always respected in English.
-    ``...`` inside a phrase stands for up to ``gap`` words (or characters, in Chinese).
-    """
-
-    any: tuple[Text, ...] = ()
-    all: tuple[Text, ...] = ()
-    exclude: tuple[Text, ...] = ()
-    match: Literal["exact", "stem", "pinyin"] = "exact"
-    gap: Annotated[int, Meta(ge=0, le=20)] = 4
-    negation: Literal["veto", "ignore"] = "veto"
-
-
-class Examples(Part, frozen=True, kw_only=True):
-    """Lines that mean the same thing, and lines that look alike but do not.
-
-    An utterance matches when a clause of it is closer than ``threshold`` (cosine of sentence vectors) to one of
-    ``like`` and closer to it than to any of ``unlike``.
-    """
-
-    like: Annotated[tuple[Text, ...], Meta(min_length=1)]
-    unlike: tuple[Text, ...] = ()
-    threshold: Share = 0.75
-    negation: Literal["veto", "ignore"] = "veto"
-
-
-class Intent(Part, frozen=True, kw_only=True):
-    """What the shipped classifier understands: ``label`` at a probability of ``above`` or more.
-
-    Without ``above`` the classifier's own threshold for the language and the speaker counts.
-    A clause counts as much as the whole utterance. While somebody still speaks (``interim: true``) a probability
-    must be 0.1 higher; the final words are judged anew. Labels: ``objection.price``, ``objection.no_need``,
-    ``objection.have_one``, ``objection.not_now``, ``objection.competitor``, ``objection.trust``,
-    ``objection.authority``, ``objection.send_info``, ``objection.complaint``, ``signal.buying`` and
-    ``signal.question`` of the customer; ``opening.intro``, ``opening.recording_notice``, ``opening.permission``,
-    ``rapport.small_talk``, ``discovery.need_question``, ``discovery.budget_question``, ``pitch.value``,
-    ``trial_close.check``, ``objection.handled``, ``close.ask``, ``close.next_step``, ``close.recap`` and
-    ``compliance.forbidden`` of the rep.
-    """
-
-    label: Id
-    above: Share | None = None
-
-
-class Entity(Part, frozen=True, kw_only=True):
-    """Something named: a number of some ``kind``, or a word of one of the playbook's ``lexicons``.
-
-    ``kind``: ``price`` | ``percentage`` | ``date`` | ``time`` | ``phone`` | ``number``, or the name of a lexicon
-    (``competitor``). Numbers count as they are meant, in words or in digits (three hundred, 300, 三百). ``above`` and
-    ``below`` bound the number of a price, a percentage or a plain number; ``any`` keeps only these words of the
-    lexicon. Mentioning is enough: only ``negation: veto`` passes over what is denied or quoted.
-    """
-
-    kind: Id
-    any: tuple[Text, ...] = ()
-    above: float | None = None
-    below: float | None = None
-    negation: Literal["veto", "ignore"] = "ignore"
-
-
-class Llm(Part, frozen=True, kw_only=True):
-    """A question a language model answers about each final utterance in scope, if the operator has set one up.
-
-    Ask so that yes means the moment is there ("Does the customer say that somebody else decides?"). The answer only
-    counts with a ``quote`` from that utterance. It comes seconds later than everything else, costs money and may not
-    come at all: give the trigger a ``speaker`` and a ``stage``, and never build on its absence.
-    """
-
-    question: Text
-    quote: Literal["required"] = "required"
-
-
-class MetricTest(Part, frozen=True, kw_only=True):
-    """A number of the call compared with a bound, for at least ``sustained_s``."""
-
-    name: Literal[
-        "talk_ratio",
-        "monologue_ms",
-        "customer_story_ms",
-        "dead_air_ms",
-        "speech_rate",
-        "interruptions_per_min",
-        "patience_ms",
-    ]
-    above: float | None = None
-    below: float | None = None
-    sustained_s: Annotated[float, Meta(ge=0)] = 0.0
-
-
-class EventTest(Part, frozen=True, kw_only=True):
-    """Something that happened to the call rather than in it.
-
-    ``is``: ``stage_entered`` | ``step_warned`` | ``step_overdue`` | ``step_done`` | ``elapsed`` | ``paused`` |
-    ``resumed`` | ``dtmf`` | ``ending`` (somebody says goodbye, see ``Playbook.ending``).
-    """
-
-    is_: Literal[
-        "stage_entered", "step_warned", "step_overdue", "step_done", "elapsed", "paused", "resumed", "dtmf", "ending"
-    ] = msgspec.field(name="is")
-    stage: str = ""
-    step: str = ""
-    at_s: float | None = None
-
-
-class ContextTest(Part, frozen=True, kw_only=True):
-    """A field the softphone or CRM gave at the start of the call."""
-
-    field: Text
-    equals: str | None = None
-    one_of: tuple[str, ...] = ()
-    present: bool | None = None
-
-
-class Seq(Part, frozen=True, kw_only=True):
-    """All of ``of`` in this order, the last within ``within_s`` of the first."""
-
-    of: Annotated[tuple[Trigger, ...], Meta(min_length=2)]
-    within_s: Seconds
-
-
-class Count(Part, frozen=True, kw_only=True):
-    """``of`` at least ``n`` times within ``within_s``."""
-
-    of: Trigger
-    n: Annotated[int, Meta(ge=2, le=100)]
-    within_s: Seconds
-
-
-class Ordered(Part, frozen=True, kw_only=True):
-    """``what`` happens after (or before) ``reference`` has happened; ``within_s`` bounds the distance."""
-
-    what: Trigger
-    reference: Trigger
-    within_s: Seconds | None = None
-
-
-class Absence(Part, frozen=True, kw_only=True):
-    """``of`` does not happen within ``within_s`` after ``since`` (default: the start of the call)."""
-
-    of: Trigger
-    within_s: Seconds
-    since: Trigger | None = None
-
-
-class Trigger(Part, frozen=True, kw_only=True):
-    """One condition: exactly one leaf or combinator, and an optional scope."""
-
-    phrase: Phrase | None = None
-    regex: Text | None = None
-    examples: Examples | None = None
-    intent: Intent | None = None
-    entity: Entity | None = None
-    llm: Llm | None = None
-    signal: Id | None = None
-    metric: MetricTest | None = None
-    event: EventTest | None = None
-    context: ContextTest | None = None
-
-    all: tuple[Trigger, ...] | None = None
-    any: tuple[Trigger, ...] | None = None
-    not_: Trigger | None = msgspec.field(default=None, name="not")
-    seq: Seq | None = None
-    count: Count | None = None
-    after: Ordered | None = None
-    before: Ordered | None = None
-    absence: Absence | None = None
-
-    speaker: Speaker | None = None
-    stage: tuple[str, ...] = ()
-    language: Language | None = None
-    interim: bool = False
-
-
-TEXT_LEAVES = ("phrase", "regex", "examples", "intent", "entity", "llm")
-LEAVES = (*TEXT_LEAVES, "signal", "metric", "event", "context")
-ENTITIES = ("price", "percentage", "date", "time", "phone", "number")
-"""Kinds of entity that need no lexicon."""
-MEASURED = ("price", "percentage", "number")
-"""Kinds of entity that can be above or below something."""
-COMBINATORS = ("all", "any", "not", "seq", "count", "after", "before", "absence")
+from copilot.playbook.trigger import (
+    COMBINATORS,
+    ENTITIES,
+    LEAVES,
+    MEASURED,
+    TEXT_LEAVES,
+    Absence,
+    ContextTest,
+    Count,
+    Entity,
+    EventTest,
+    Examples,
+    Id,
+    Intent,
+    Llm,
+    MetricTest,
+    Ordered,
+    Part,
+    Phrase,
+    Seconds,
+    Seq,
+    Share,
+    Text,
+    Trigger,
+)
 
 
 class SignalRule(Part, frozen=True, kw_only=True):
-    """A named thing to listen for. ``when`` may use text leaves, other signals, and all / any / not."""
+    """A named thing to listen for. ``when`` may use text leaves, other signals, ``context``, and all / any / not.
+
+    ``id`` is what triggers and scenarios call it, ``title`` what people read. ``speaker`` says from whom it is heard;
+    without one, from both.
+    """
 
     id: Id
     when: Trigger
@@ -220,7 +53,10 @@ class SignalRule(Part, frozen=True, kw_only=True):
 
 
 class Stage(Part, frozen=True, kw_only=True):
-    """A part of the conversation. It is entered when one of its steps is done or when ``enter_when`` fires."""
+    """A part of the conversation. It is entered when one of its steps is done or when ``enter_when`` fires.
+
+    ``title`` is what people read. A call begins in the first stage of the list.
+    """
 
     id: Id
     title: Text
@@ -244,7 +80,13 @@ class Due(Part, frozen=True, kw_only=True):
 
 
 class Step(Part, frozen=True, kw_only=True):
-    """One thing the procedure asks of the rep. It ticks itself when ``done_when`` is heard from the rep."""
+    """One thing the procedure asks of the rep. It ticks itself when ``done_when`` is heard from the rep.
+
+    ``title`` is what people read, ``stage`` where it belongs. ``due`` says by when, ``requires`` which steps come
+    first, ``applies_when`` what must be heard (or be in the context) before the step is asked for at all. ``critical``
+    steps count most in the report, and a card about one has a reserved place; ``weight`` is what the step counts in
+    the report's share of steps done; ``hint`` is what the report advises where it is missing.
+    """
 
     id: Id
     title: Text
@@ -262,7 +104,10 @@ CardKind = Literal["objection", "signal", "question", "sop", "compliance", "beha
 
 
 class CardContent(Part, frozen=True, kw_only=True):
-    """What the rep sees: at most 12 words (16 Chinese characters) of headline and three short lines."""
+    """What the rep sees: at most 12 words (16 Chinese characters) of ``headline`` and three short ``lines``.
+
+    ``material`` links the card with a document: an address, or a passage of ``knowledge`` (``faq.md#warranty``).
+    """
 
     headline: Annotated[str, Meta(min_length=1, max_length=120)]
     lines: Annotated[tuple[Text, ...], Meta(max_length=3)] = ()
@@ -279,8 +124,11 @@ class Expected(Part, frozen=True, kw_only=True):
 class Cue(Part, frozen=True, kw_only=True):
     """When to show a card, and which.
 
-    ``priority`` 0..100 orders waiting cards; ``critical`` may interrupt the rep. ``close_when`` withdraws the card
-    because its moment has passed; ``ttl_s`` because nobody acted. ``group`` makes cues exclude each other.
+    ``when`` asks for the ``card``; ``kind`` says what it is about, and colours it. ``priority`` 0..100 orders waiting
+    cards; ``critical`` may interrupt the rep. ``close_when`` withdraws the card because its moment has passed;
+    ``ttl_s`` because nobody acted. Of cues in one ``group`` one card is visible at a time. ``cooldown_s`` after it was
+    shown a cue may be shown again, ``max_shows`` times in a call, or only ``once``. ``expected`` is what the rep should
+    do then.
 
     ``shadow`` runs the cue silently in every call; ``hold_out`` withholds it in that share of calls, so that what reps
     do with the card can be compared with what they do without it (``copilot calls uplift``).
@@ -319,7 +167,8 @@ class Knowledge(Part, frozen=True, kw_only=True):
 
     ``folder`` holds Markdown and CSV files and lies beside the playbook or below it; ``passages`` can be written here
     as well. Whenever the customer says what ``when`` listens for, the passage that answers best is shown, if it
-    scores ``threshold`` or more. The card obeys the budget like any other; ``cooldown_s`` counts for each passage.
+    scores ``threshold`` or more. The card obeys the budget like any other, with ``priority`` and ``ttl_s`` as for a
+    cue; ``cooldown_s`` counts for each passage.
     """
 
     folder: str = ""
@@ -332,7 +181,7 @@ class Knowledge(Part, frozen=True, kw_only=True):
 
 
 class Attention(Part, frozen=True, kw_only=True):
-    """How much a rep can take: the budget of the arbiter.
+    """How much a rep can take: the budget of the arbiter. At most ``max_visible`` cards at once, ``min_gap_s`` apart.
 
     A rep counts as mid-utterance after speaking for ``grace_s``: one who has only just begun to answer can still use
     a card. A card that must wait (for the rep, for a gap, for room) waits at most ``hold_s``. ``reserve_per_min`` of
@@ -362,39 +211,65 @@ class Turn(Part, frozen=True, kw_only=True):
     for_s: Seconds | None = None
 
 
+StateInScenario = Literal["pending", "warned", "overdue", "done", "done_late", "not_applicable"]
+"""States of a step that written lines can bring about: nobody waives one there, and none is skipped before the end."""
+
+
 class Expect(Part, frozen=True, kw_only=True):
-    """What must (or must not) have happened by the end of the scenario, or ``within_s`` of turn ``after_turn``."""
+    """What must (or must not) have happened by the end of the scenario, or ``within_s`` of turn ``after_turn``.
+
+    ``card``, ``no_card``: the cue whose card was (not) shown. ``signal``, ``no_signal``: what was (not) heard.
+    ``step``: the step that is in ``state`` (``done`` unless another is named). ``stage``: the stage that was entered.
+    ``after_turn`` counts turns from 1.
+    """
 
     card: str | None = None
     no_card: str | None = None
     signal: str | None = None
     no_signal: str | None = None
     step: str | None = None
-    state: str | None = None
+    state: StateInScenario | None = None
     stage: str | None = None
     after_turn: Annotated[int, Meta(ge=1)] | None = None
     within_s: Seconds | None = None
 
 
 class Scenario(Part, frozen=True, kw_only=True):
-    """A small conversation with what the playbook must make of it."""
+    """A small conversation (``turns``) with what the playbook must make of it (``expect``).
+
+    ``name`` is printed when it is run. ``context`` is what the softphone or CRM would tell at the start.
+    """
 
     name: Text
     turns: tuple[Turn, ...]
     expect: Annotated[tuple[Expect, ...], Meta(min_length=1)]
-    context: dict[str, str] = {}
+    context: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Playbook(Part, frozen=True, kw_only=True):
     """A whole playbook. ``schema`` is the version of this format.
 
-    ``lexicons`` are lists of names that ``entity`` listens for, each under a name of its own: ``competitor``,
-    ``product``.
+    ``id`` and ``version`` name it wherever it is used, ``title`` and ``description`` say what it is for. ``language``
+    is what is spoken; ``auto`` is both. ``stages`` are the parts of a call in their order, ``signals`` what is listened
+    for, ``steps`` what the rep must do, ``cues`` the cards, ``attention`` their budget, ``ending`` the words that end a
+    call (goodbye). ``knowledge`` are documents that answer questions; ``lexicons`` are lists of names that ``entity``
+    listens for, each under a name of its own: ``competitor``, ``product``. ``hotwords`` (names, products) and
+    ``prompt`` (a sentence such a call could begin with) help the recogniser to spell. ``scenarios`` are the playbook's
+    tests.
     """
 
     schema: Literal[1]
-    id: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
-    version: Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+$")]
+    id: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z][a-z0-9-]*$",
+            max_length=64,
+            description="an id: lower-case letters a-z, digits and `-`, a letter first (`outbound-en`)",
+        ),
+    ]
+    version: Annotated[
+        str, Meta(pattern=r"^\d+\.\d+\.\d+$", description="three numbers joined by dots (`1.0.0`), as text")
+    ]
     title: Text
     language: Language
     stages: Annotated[tuple[Stage, ...], Meta(min_length=1)]
@@ -403,9 +278,51 @@ class Playbook(Part, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = ()
     cues: tuple[Cue, ...] = ()
     ending: Trigger | None = None
-    lexicons: dict[Id, Annotated[tuple[Text, ...], Meta(min_length=1)]] = {}
+    lexicons: dict[Id, Annotated[tuple[Text, ...], Meta(min_length=1)]] = msgspec.field(default_factory=dict)
     knowledge: Knowledge | None = None
     attention: Attention = Attention()
     hotwords: tuple[Text, ...] = ()
     prompt: str = ""
     scenarios: tuple[Scenario, ...] = ()
+
+
+__all__ = [
+    "COMBINATORS",
+    "ENTITIES",
+    "LEAVES",
+    "MEASURED",
+    "TEXT_LEAVES",
+    "Absence",
+    "Attention",
+    "CardContent",
+    "CardKind",
+    "ContextTest",
+    "Count",
+    "Cue",
+    "Due",
+    "Entity",
+    "EventTest",
+    "Examples",
+    "Expect",
+    "Expected",
+    "Id",
+    "Intent",
+    "Knowledge",
+    "Llm",
+    "MetricTest",
+    "Ordered",
+    "Part",
+    "Passage",
+    "Phrase",
+    "Playbook",
+    "Scenario",
+    "Seconds",
+    "Seq",
+    "Share",
+    "SignalRule",
+    "Stage",
+    "Step",
+    "Text",
+    "Trigger",
+    "Turn",
+]

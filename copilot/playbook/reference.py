@@ -9,6 +9,7 @@ import msgspec
 import msgspec.inspect as inspecting
 
 from copilot.playbook import model
+from copilot.playbook.kinds import description, words
 
 PARTS: tuple[type[msgspec.Struct], ...] = (
     model.Playbook, model.SignalRule, model.Stage, model.Step, model.Due, model.Cue, model.CardContent, model.Expected,
@@ -41,6 +42,8 @@ def reference() -> str:
         "# Playbook format",
         "",
         "Generated from the code by `python -m copilot.playbook.reference`. All durations are seconds and end in `_s`.",
+        "An id is lower-case letters, digits, `_` and `.`, a letter first (`objection.price`); that of the playbook",
+        "itself has `-` instead (`outbound-en`). Names for people, in any script, are `title`s.",
     ]
     for part in PARTS:
         lines += ["", f"## {part.__name__}", "", inspect.cleandoc(part.__doc__ or "").replace("``", "`"), ""]
@@ -66,7 +69,7 @@ def _plain(value: Any) -> str:
     return "{}" if isinstance(value, msgspec.Struct) else msgspec.json.encode(value).decode()
 
 
-def _type(kind: Any) -> str:
+def _type(kind: Any) -> str:  # noqa: PLR0911  # a table: one line per type
     match kind:
         case inspecting.StructType():
             return f"[{kind.cls.__name__}](#{kind.cls.__name__.lower()})"
@@ -78,16 +81,13 @@ def _type(kind: Any) -> str:
             return ", ".join(f"`{value}`" for value in kind.values)
         case inspecting.DictType():
             return f"mapping of text to {_type(kind.value_type)}"
+        case inspecting.Metadata():
+            return description(kind).partition(":")[0].removeprefix("an ")
+        case inspecting.StrType():
+            return "text"
         case _:
-            return _SIMPLE[type(kind)]
+            return words(kind).removeprefix("a ")
 
-
-_SIMPLE: dict[type, str] = {
-    inspecting.StrType: "text",
-    inspecting.IntType: "whole number",
-    inspecting.FloatType: "number",
-    inspecting.BoolType: "true or false",
-}
 
 if __name__ == "__main__":
     print(reference(), end="")

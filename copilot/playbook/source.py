@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from copilot.errors import PlaybookError
+from copilot.playbook.syntax import HINT, explain
 
 MAX_CHARS = 1_000_000
 """Longest playbook that is read."""
@@ -46,23 +47,28 @@ class Source:
     def _read(self, text: str) -> Any:
         if len(text) > MAX_CHARS:
             raise PlaybookError(
-                "playbook.too_large", f"a playbook has at most {MAX_CHARS:,} characters", file=self.file
+                "playbook.too_large",
+                f"a playbook has at most {MAX_CHARS:,} characters, and this has {len(text):,}",
+                file=self.file,
+                hint="Take long documents out of it (`docs/how-to/knowledge.md`), or make two playbooks of it.",
             )
         try:
             events: Iterator[Any] = iter(yaml.parse(text, Loader=_LOADER))
             next(events)  # StreamStart
             if isinstance(next(events), yaml.StreamEndEvent):
-                raise self._error("the file is empty", 1)
+                raise self._error("the file is empty", 1, hint="`docs/how-to/write-a-playbook.md` says how to begin.")
             value = self._value(next(events), events, "$", 0)
             next(events)  # DocumentEnd
             after = next(events)
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            raise self._error(str(error.problem), mark.line + 1 if mark else 0) from error
+            message, hint, line = explain(error, text)
+            raise self._error(message, line, hint=hint) from error
         except (yaml.YAMLError, UnicodeError) as error:
-            raise self._error("a character that YAML does not allow", _unprintable(text)) from error
+            hint = "Take out invisible characters, such as those that come along when text is copied from a document."
+            raise self._error("a character that YAML does not allow", _unprintable(text), hint=hint) from error
         if not isinstance(after, yaml.StreamEndEvent):
-            raise self._error("a second document begins here", after.start_mark.line + 1)
+            hint = "A file holds one playbook: take out the line `---`."
+            raise self._error("a second document begins here", after.start_mark.line + 1, hint=hint)
         return value
 
     def _value(self, event: Any, events: Iterator[Any], path: str, depth: int) -> Any:
@@ -75,6 +81,7 @@ class Source:
                 file=self.file,
                 line=line,
                 path=path,
+                hint="Is this a playbook? It lists a handful of stages, signals, steps and cues.",
             )
         self._refuse_marks(event, path)
         self._lines.setdefault(path, line)
@@ -93,7 +100,9 @@ class Source:
                 raise self._error("a key must be a word", line, path)
             inner = f"{path}.{event.value}"
             if event.value in mapping:
-                raise self._error(f"the key {event.value!r} is written twice", line, inner)
+                first = self._lines[inner]
+                message = f"the key {event.value!r} is written twice"
+                raise self._error(message, line, inner, f"It stands on line {first} already: take one of them out.")
             self._lines[inner] = line
             mapping[event.value] = self._value(next(events), events, inner, depth + 1)
         return mapping
@@ -107,17 +116,12 @@ class Source:
     def _refuse_marks(self, event: Any, path: str) -> None:
         """A few anchored lines can grow into gigabytes, and tags can name Python objects: neither is data."""
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) or getattr(event, "tag", None):
-            raise self._error("anchors, aliases and tags are not used in playbooks", event.start_mark.line + 1, path)
+            message = "anchors, aliases and tags (`&`, `*`, `!`) are not used in playbooks"
+            hint = "Write the part out where it is needed; put text that begins with such a sign in quotes."
+            raise self._error(message, event.start_mark.line + 1, path, hint)
 
-    def _error(self, message: str, line: int, path: str = "") -> PlaybookError:
-        return PlaybookError(
-            "playbook.syntax",
-            message,
-            file=self.file,
-            line=line,
-            path=path,
-            hint="Check the indentation, and put text that holds `: ` or ` #` or begins with a sign in quotes.",
-        )
+    def _error(self, message: str, line: int, path: str = "", hint: str = HINT) -> PlaybookError:
+        return PlaybookError("playbook.syntax", message, file=self.file, line=line, path=path, hint=hint)
 
 
 def _unprintable(text: str) -> int:

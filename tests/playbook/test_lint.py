@@ -23,6 +23,12 @@ def test_the_packs_are_clean(name):
 
 
 CASES = [
+    ("[bye]", "[bye，see you]", "phrase.several", "$.ending.phrase.any[0]"),
+    ("[bye]", "[再见、拜拜]", "phrase.several", "$.ending.phrase.any[0]"),
+    ("[bye]", "['... !']", "phrase.empty", "$.ending.phrase.any[0]"),
+    ("product: [Fibre]", "product: [Fibre, 光猫；路由器]", "phrase.several", "$.lexicons.product[1]"),
+    ("headline: Value first", "headline: “先讲价值”", "card.quoted", "$.cues[0].card.headline"),
+    ("lines: [Ask what", "lines: [“问一句”, Ask what", "card.quoted", "$.cues[0].card.lines[0]"),
     (
         "  - {id: close, title: Close}",
         "  - {id: limbo, title: Limbo}\n  - {id: close, title: Close}",
@@ -56,6 +62,12 @@ def test_each_finding(old, new, code, path):
     finding = codes(changed(old, new))[code, path]
     assert finding.line > 0
     assert finding.message
+
+
+def test_a_file_is_called_as_its_playbook():
+    for file, found in (("other.yaml", True), ("/books/sample.yaml", False), ("", False)):
+        source = Source(FULL, file)
+        assert any(finding.code == "id.file" for finding in lint(interpret(source), source)) is found
 
 
 def test_cues_that_crowd_each_other():

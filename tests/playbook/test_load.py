@@ -45,7 +45,7 @@ WRONG = [
         "playbook.invalid",
         None,
         "$.steps[1].done_when.any[1].examples.threshold",
-        "<= 1",
+        "from 0 to 1",
     ),
     ("kind: info", "kind: nonsense", "playbook.invalid", None, "$.cues[1].kind", "nonsense"),
     ("{phrase: {any: [bye]}}", "{phrase: {}}", "playbook.invalid", None, "$.ending.phrase", "any"),
@@ -53,7 +53,14 @@ WRONG = [
     (", above: 0.6", "", "playbook.invalid", None, "$.cues[1].when.all[6].metric", "either"),
     (", one_of: [gold]", "", "playbook.invalid", None, "$.cues[1].when.all[8].context", "one of"),
     (", at_s: 10", "", "playbook.invalid", None, "$.cues[1].when.all[7].event", "at_s"),
-    ("{rep: hello there}", "{rep: hello, customer: x}", "playbook.invalid", None, "$.scenarios[0].turns[0]", "either"),
+    (
+        "{rep: hello there}",
+        "{rep: hello, customer: x}",
+        "playbook.invalid",
+        None,
+        "$.scenarios[0].turns[0]",
+        "two turns",
+    ),
     ("after_turn: 2", "after_turn: 3", "playbook.invalid", None, "$.scenarios[0].expect[0].after_turn", "turn"),
     ("id: close, title", "id: opening, title", "playbook.duplicate_id", None, "$.stages[2].id", "'opening'"),
     ("- id: greeting\n    when", "- id: price\n    when", "playbook.duplicate_id", None, "$.signals[1].id", "'price'"),
@@ -140,14 +147,14 @@ WRONG = [
         "$.cues[1].when.all[13].intent.label",
         "'objection.price'",
     ),
-    ("above: 0.8", "above: 8", "playbook.invalid", None, "$.cues[1].when.all[13].intent.above", "<= 1"),
+    ("above: 0.8", "above: 8", "playbook.invalid", None, "$.cues[1].when.all[13].intent.above", "from 0 to 1"),
     ("kind: product", "kind: produce", "playbook.unknown_reference", None, "$.cues[1].when.all[12].entity.kind", ""),
     ("[Acme]", "[Acne]", "playbook.unknown_reference", None, "$.cues[1].when.all[11].entity.any[0]", "'Acme'"),
     ("kind: price, above", "kind: date, above", "playbook.invalid", None, "$.cues[1].when.all[10].entity", "only"),
     ("below: 20", "below: 10", "playbook.invalid", None, "$.cues[1].when.all[10].entity", "above and below"),
     ("product: [Fibre]", "price: [Fibre]", "playbook.duplicate_id", None, "$.lexicons.price", "kind"),
-    ("product: [Fibre]", "product: []", "playbook.invalid", None, "$.lexicons[...]", "length"),
-    ("product: [Fibre]", "Product: [Fibre]", "playbook.invalid", None, "$.lexicons", ""),
+    ("product: [Fibre]", "product: []", "playbook.invalid", None, "$.lexicons[...]", "a list of 1 or more"),
+    ("product: [Fibre]", "Product: [Fibre]", "playbook.invalid", None, "$.lexicons", "lower-case"),
     ("requires: [greeting]", "requires: [ask]", "playbook.cycle", 24, "", "->"),
     (
         "{any: [{phrase: {any: [understand]}}",
@@ -157,6 +164,52 @@ WRONG = [
         "$.steps[1]",
         "answer -> answer",
     ),
+]
+
+WRONG += [
+    # what is there, what belongs there, and what to do, in plain words
+    ("kind: info", "kind: Info", "playbook.invalid", None, "$.cues[1].kind", "Did you mean 'info'?"),
+    ("speaker: customer", "speaker: 客户", "playbook.invalid", None, "$.signals[0].speaker", "one of customer, rep"),
+    ("- id: price\n    kind", "- id: 嫌贵\n    kind", "playbook.invalid", None, "$.cues[0].id", "go into `title`"),
+    ("id: sample", "id: my_team", "playbook.invalid", None, "$.id", "digits and `-`"),
+    ("version: 1.0.0", "version: 1.0", "playbook.invalid", None, "$.version", "Put it in quotes"),
+    ("language: en\n", "", "playbook.invalid", 1, "$", "`language` is missing"),
+    ("    kind: info\n", "", "playbook.invalid", 44, "$.cues[1]", "Add `kind:` with one of"),
+    ("{any: [bye]}", "bye", "playbook.invalid", None, "$.ending.phrase", "Write `phrase: {any: ...}`"),
+    ("{any: [bye]}", "{any: bye}", "playbook.invalid", None, "$.ending.phrase.any", "`any: [first, second]`"),
+    ("{any: [bye]}", "{any: 【bye】}", "playbook.invalid", None, "$.ending.phrase.any", "Write `[`"),
+    ("{any: [bye]}", "{any：[bye]}", "playbook.syntax", None, "", "Write `: `"),
+    ("[{rep: hello there}", "{rep: hello there}", "playbook.syntax", None, "", ""),
+    ("within_s: 20, warn_s", "within_s: 20s, warn_s", "playbook.invalid", None, "$.steps[0].due.within_s", "a unit"),
+    ("title: Sample", "title:", "playbook.invalid", None, "$.title", "nothing is not text"),
+    (
+        "{rep: hello there}",
+        "{rep: hello, there}",
+        "playbook.unknown_key",
+        None,
+        "",
+        "put text that holds one in quotes",
+    ),
+    ("interim: true, any: [{", "interim: yes, any: [{", "playbook.invalid", None, "$.signals[0].when.interim", "true"),
+    (
+        "signal: price, stage: objection",
+        "within_s: 2",
+        "playbook.invalid",
+        None,
+        "$.scenarios[0].expect[1]",
+        "nothing is",
+    ),
+    ("no_signal: answer", "no_signal: answer, state: done", "playbook.invalid", None, "", "Name the `step`"),
+    # what is not YAML
+    ("title: Sample", "title：样板", "playbook.syntax", 4, "", "Write `: `"),
+    ("title: Sample", "＃ 说明", "playbook.syntax", 4, "", "`＃` means nothing"),
+    ("  - {id: close, t", "\t- {id: close, t", "playbook.syntax", None, "", "a tab"),
+    ("  - {id: close, t", "　　- {id: close, t", "playbook.syntax", None, "", "a full-width space"),
+    ("  - {id: close, t", "  －{id: close, t", "playbook.syntax", None, "", "Write `- `"),
+    ("title: Sample", 'title: "\\d"', "playbook.syntax", 4, "", "single quotes"),
+    ("title: Sample", "title: Sales: a sample", "playbook.syntax", 4, "", "in quotes"),
+    ("title: Sample", "title: Sample\ntitle: Again", "playbook.syntax", None, "", "line 4"),
+    ("    stage: close", "   stage: close", "playbook.syntax", None, "", "same column"),
 ]
 
 
@@ -176,6 +229,18 @@ def test_each_mistake_has_its_code_line_and_path(old, new, code, line, path, wor
     assert path in ("", error.path)
     assert word in str(error)
     assert error.hint or code == "playbook.too_large"
+
+
+def test_a_quote_that_is_never_closed_is_on_the_line_where_it_opens():
+    with pytest.raises(PlaybookError, match="never closed") as caught:
+        parse_playbook("a: b\nc: 'd\ne: f\n")
+    assert caught.value.line == 2
+
+
+def test_a_key_that_is_no_word_in_chinese():
+    with pytest.raises(PlaybookError, match="Write `: `") as caught:
+        parse_playbook(changed("{headline: Value first", "{headline：先讲价值"))
+    assert caught.value.code == "playbook.unknown_key"
 
 
 def lines_of(old, new):

@@ -26,6 +26,16 @@ def test_every_part_of_the_format_is_on_the_page():
             assert f"| `{field.encode_name}` |" in page
 
 
+def test_every_key_is_explained():
+    unsaid = [
+        f"{part.__name__}.{field.encode_name}"
+        for part in PARTS
+        for field in msgspec.structs.fields(part)
+        if f"``{field.encode_name}``" not in (part.__doc__ or "") and field.encode_name not in ("id", "title")
+    ]
+    assert unsaid == []
+
+
 def test_every_error_code_is_on_the_page():
     raised = set()
     for file in (ROOT / "copilot/playbook").glob("*.py"):
