@@ -88,7 +88,6 @@ class RecogniserSettings(Section, frozen=True, kw_only=True):
     workers: Annotated[int, Meta(ge=0)] = 0
     max_batch: Annotated[int, Meta(ge=0)] = 0
     window_floor_ms: Positive = 8_000
-    interim_window_floor_ms: Positive = 5_000
     queue_limit: Positive = 256
 
     @property

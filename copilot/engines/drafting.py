@@ -97,20 +97,17 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 class DraftDecoder:
-    """``decoder.onnx`` and ``cross.onnx`` of one model (see ``build_decoder``). Several threads may read at once."""
+    """``decoder.onnx`` of one model (see ``build_decoder``). Several threads may read at once."""
 
     def __init__(
         self,
-        cross: onnxruntime.InferenceSession,
         decoder: onnxruntime.InferenceSession,
         *,
         end: int,
         blank: Sequence[int],
         no_speech: int,
     ) -> None:
-        self._cross = cross
         self._decoder = decoder
-        self._cross_names = [output.name for output in cross.get_outputs()]
         self._names = [output.name for output in decoder.get_outputs()]
         self._end = end
         self._blank = list(blank)
@@ -127,20 +124,21 @@ class DraftDecoder:
         Raises ModelError (``model.unreadable``).
         """
         try:
-            cross, decoder = (open_session(folder / name) for name in ("cross.onnx", "decoder.onnx"))
+            decoder = open_session(folder / "decoder.onnx")
         except Exception as error:  # onnxruntime raises a family of its own, without a common base
             raise ModelError(
                 "model.unreadable", f"cannot load the decoder in {folder}", hint="Run `copilot models fetch`."
             ) from error
-        return cls(cross, decoder, end=end, blank=blank, no_speech=no_speech)
+        return cls(decoder, end=end, blank=blank, no_speech=no_speech)
 
-    def read(self, encoded: Floats, prompt: Sequence[int], draft: Sequence[int], *, sot: int, cap: int) -> Written:
-        """Decode ``encoded`` [1, positions, width] after ``prompt``, whose start-of-transcript is at index ``sot``.
+    def read(
+        self, crossed: dict[str, Floats], prompt: Sequence[int], draft: Sequence[int], *, sot: int, cap: int
+    ) -> Written:
+        """Decode what was listened to after ``prompt``, whose start-of-transcript is at index ``sot``.
 
         Writes at most ``cap`` tokens. ``draft`` changes how long it takes, and what is written
         only where two tokens are as good as equally likely (sums are rounded in another order).
         """
-        crossed = dict(zip(self._cross_names, self._cross.run(None, {"encoded": encoded}), strict=True))
         lead, guess, first = list(prompt), list(draft[:cap]), sot
         before = len(lead) - 1 - first
         answer, state = self._run(crossed, self._nothing, lead + guess, first, look=[0, before])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
@@ -20,6 +21,8 @@ OnScores = Callable[[tuple[float, ...], tuple[float, ...]], None]
 Asked = tuple[Any, Float32, OnScores]
 REST_S: Final = 0.06
 """Two windows: the most by which a voice may be noticed later."""
+FEW_CHANNELS: Final = 4
+"""So many are heard at once: there is time for each, and every millisecond delays somebody's words."""
 DEAF: Final = (0.0, -100.0)
 """Score and level of a window the model failed on: silence, so that the call goes on."""
 
@@ -34,8 +37,8 @@ class VoiceModel(Protocol):
 class Ears:
     """Scores windows off the event loop. ``close`` when no call is left.
 
-    ``rest``: how many times as long as it listened it then rests, at most ``REST_S``. The more channels, the more
-    windows come together, and the cheaper each is.
+    ``rest``: how many times as long as it listened it then rests, at most ``REST_S``, when there are more than
+    ``FEW_CHANNELS``. The more channels, the more windows come together, and the cheaper each is.
     """
 
     def __init__(self, model: VoiceModel, rest: float = 0.0) -> None:
@@ -44,19 +47,29 @@ class Ears:
         self._changed = threading.Condition()
         self._waiting: list[Asked] = []
         self._closed = False
+        self._channels: weakref.WeakSet[Ear] = weakref.WeakSet()
         self._resting = threading.Event()
         self._thread = threading.Thread(target=self._work, name="ears", daemon=True)
         self._thread.start()
 
     def ear(self) -> Ear:
         """For one channel of one call."""
-        return Ear(self, self._model.stream())
+        ear = Ear(self, self._model.stream())
+        with self._changed:
+            self._channels.add(ear)
+        return ear
 
     def submit(self, stream: Any, windows: Float32, on_scores: OnScores) -> None:
         """Queue windows [n, 512]; answers of one stream come in order, on the thread of the ears."""
         with self._changed:
             self._waiting.append((stream, windows, on_scores))
             self._changed.notify()
+
+    def rest_s(self, listened_s: float) -> float:
+        """Seconds to rest after listening for so long."""
+        with self._changed:
+            many = len(self._channels) > FEW_CHANNELS
+        return min(REST_S, self._rest * listened_s) if many else 0.0
 
     def close(self) -> None:
         """Answer what waits, and stop."""
@@ -76,7 +89,7 @@ class Ears:
             started = time.perf_counter()
             while waiting:
                 waiting = self._listen(waiting)
-            self._resting.wait(min(REST_S, self._rest * (time.perf_counter() - started)))
+            self._resting.wait(self.rest_s(time.perf_counter() - started))
 
     def _listen(self, waiting: list[Asked]) -> list[Asked]:
         """Score the first of each stream; return what is left."""

@@ -23,7 +23,7 @@ MOST_CALLS: Final = 512
 
 def measure(model: AsrModel, clock: Clock) -> float:
     """Seconds one worker needs per second of speech. Takes a second or two; raises what the model raises."""
-    request = AsrRequest(samples=_hum(), language="en", kind="final")
+    request = AsrRequest(samples=hum(PROBE_S), language="en", kind="final")
     model.transcribe([request])  # the first time everything is slow
     took = []
     for _ in range(TRIES):
@@ -39,9 +39,9 @@ def calls_for(cost: float, *, workers: int, share: float) -> int:
     return max(1, min(MOST_CALLS, int(most)))
 
 
-def _hum() -> Float32:
+def hum(seconds: float) -> Float32:
     """Something like a voice: harmonics of 120 Hz around two formants, two syllables a second."""
-    time = np.arange(PROBE_S * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
+    time = np.arange(round(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     pitches = np.arange(120, 3_600, 120)
     gains = np.exp(-(((pitches - 700) / 500) ** 2)) + 0.5 * np.exp(-(((pitches - 1_800) / 400) ** 2))
     voice = (gains[:, None] * np.sin(2 * np.pi * pitches[:, None] * time)).sum(axis=0)

@@ -1,12 +1,13 @@
-"""Whisper on CTranslate2, tuned for short utterances: short windows, greedy, drafted, guarded against endless loops.
+"""Whisper on short utterances: short windows, greedy, drafted, guarded against endless loops.
 
 Whisper was trained on 30 s windows and every server pads to that. The encoder accepts less, and a window of
 ``max(window_floor_ms, speech + 1 s)`` costs a quarter and reads almost as well. What it costs is stability: now
 and then the decoder loops. Hence a cap on tokens by duration and a second attempt, for that segment only, in a full
 window with temperature fallback.
 
-An utterance is read several times while it grows. Each reading is the draft of the next (see ``drafting``), which
-makes it a third of the price; requests without a draft are decoded together.
+An utterance is read several times while it grows. Each reading is the draft of the next (see ``drafting``), and the
+silence that fills a window is listened to once for all (see ``listening``): together a quarter of the price. That is
+for processors and models that were made ready for it; all else is read by CTranslate2, several utterances together.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from faster_whisper.tokenizer import Tokenizer
 from numpy.typing import NDArray
 
 from copilot.config import RecogniserSettings
-from copilot.engines.drafting import DraftDecoder, Drafts, Written, heard_at
+from copilot.engines.drafting import DraftDecoder, Drafts, heard_at
+from copilot.engines.listening import POSITION_FRAMES, Listener
 from copilot.engines.loudness import normalise
-from copilot.engines.pool import AsrRequest, Kind
+from copilot.engines.pool import AsrRequest
 from copilot.engines.second_pass import read_at_leisure
+from copilot.engines.speed import hum
 from copilot.engines.spelling import compression_ratio, simplified, spell, starts_of
 from copilot.errors import ModelError
 from copilot.events import SAMPLE_RATE_HZ, Hypothesis, Word
@@ -38,6 +41,12 @@ FULL_WINDOW_MS: Final = 30_000
 WINDOW_MARGIN_MS: Final = 1_000
 """Silence after the speech, so that the model sees it end."""
 WINDOW_STEP_MS: Final = 500
+LISTENED_MARGIN_MS: Final = 500
+"""So much of the silence after the speech is listened to, where the rest is remembered."""
+LISTENED_STEP_MS: Final = 100
+SOUND_S: Final = 0.4
+"""What silence is like is learnt after a sound of this length."""
+FRAME_SAMPLES: Final = SAMPLE_RATE_HZ // 100
 LANGUAGES: Final = ("en", "zh")
 TOKENS_PER_SECOND: Final = {"en": 9, "zh": 12}
 TOKENS_SPARE: Final = 12
@@ -61,16 +70,21 @@ class _Reading(msgspec.Struct, frozen=True):
     avg_logprob: float
     no_speech_prob: float
     is_complete: bool
-    written: Written | None = None
-    """With where each token was heard, when the draft decoder wrote it."""
+
+
+class Short(msgspec.Struct, frozen=True):
+    """What reads short utterances on a processor."""
+
+    listener: Listener
+    decoder: DraftDecoder
 
 
 class Whisper:
     """A Whisper model in CTranslate2's format; ``transcribe`` may be called from several threads."""
 
-    def __init__(self, model: WhisperModel, settings: RecogniserSettings, drafter: DraftDecoder | None = None) -> None:
+    def __init__(self, model: WhisperModel, settings: RecogniserSettings, short: Short | None = None) -> None:
         self._whisper = model
-        self._drafter = drafter
+        self._short = short
         self._drafts = Drafts()
         self._model: Any = model.model
         self._settings = settings
@@ -78,6 +92,9 @@ class Whisper:
             language: Tokenizer(model.hf_tokenizer, model.model.is_multilingual, "transcribe", language)
             for language in LANGUAGES
         }
+        if short:
+            sound, length = hum(SOUND_S), settings.window_floor_ms * SAMPLE_RATE_HZ // 1000
+            short.listener.remember(self._features(sound, length))
 
     @classmethod
     def load(cls, folder_or_name: Path | str, settings: RecogniserSettings) -> Whisper:
@@ -97,39 +114,52 @@ class Whisper:
                 f"cannot load the speech model {folder_or_name}",
                 hint="Run `copilot models verify`, or set recogniser.model to a folder that holds model.bin.",
             ) from error
-        return cls(model, settings, load_drafter(Path(folder_or_name), model))
+        return cls(model, settings, load_short(Path(folder_or_name), model))
 
     def transcribe(self, requests: Sequence[AsrRequest]) -> list[Hypothesis]:
         """One hypothesis per request. All but interims carry word times, aligned to the audio."""
         if any(request.kind == "revision" for request in requests):
             return [self._revise(each) if each.kind == "revision" else self.transcribe([each])[0] for each in requests]
-        alone = [len(requests) == 1 or bool(self._drafts.get(request.utterance)) for request in requests]
-        together = [request for request, is_alone in zip(requests, alone, strict=True) if not is_alone]
-        answers = iter(self._transcribe(together))
-        return [
-            self._transcribe([request])[0] if is_alone else next(answers)
-            for request, is_alone in zip(requests, alone, strict=True)
-        ]
-
-    def _transcribe(self, requests: Sequence[AsrRequest]) -> list[Hypothesis]:
-        if not requests:
-            return []
+        if self._short:
+            return [self._transcribe_short(self._short, request) for request in requests]
         audio = [normalise(request.samples) for request in requests]
-        encoded = self._encode(audio, self._window_ms(max(map(len, audio)), requests[0].kind))
+        encoded = self._encode(audio, self._window_ms(max(map(len, audio))))
         languages = self._languages(requests, encoded)
-        if self._drafter and len(requests) == 1:
-            readings = [self._read_drafted(self._drafter, requests[0], audio[0], encoded, languages[0])]
-        else:
-            readings = self._read(requests, audio, encoded, languages)
-        for index, reading in enumerate(readings):
-            if requests[index].kind != "interim" and (self._is_loop(reading) or _echoes(reading.tokens)):
-                readings[index] = self._read_again(audio[index], reading)
-        for request, reading in zip(requests, readings, strict=True):
-            self._drafts.put(request.utterance, [] if self._is_loop(reading) else self._text_tokens(reading))
+        readings = self._read(requests, audio, encoded, languages)
+        readings = [self._guarded(*each) for each in zip(requests, audio, readings, strict=True)]
         return [
             self._hypothesis(reading, words)
             for reading, words in zip(readings, self._align(requests, readings, audio, encoded), strict=True)
         ]
+
+    def _transcribe_short(self, short: Short, request: AsrRequest) -> Hypothesis:
+        """One request, beginning with what its utterance's last reading said."""
+        audio = normalise(request.samples)
+        heard = short.listener.listen(self._features(audio, self._listened(short.listener, len(audio))))
+        encoded = ctranslate2.StorageView.from_array(heard.encoded)
+        (language,) = self._languages([request], encoded)
+        context = self._context(request, language)
+        written = short.decoder.read(
+            heard.crossed,
+            self._prompt(context, language),
+            self._drafts.get(request.utterance),
+            sot=len(context) + 1 if context else 0,
+            cap=_token_cap(len(audio), language),
+        )
+        first = _Reading(written.tokens, language, written.avg_logprob, written.no_speech_prob, written.is_complete)
+        reading = self._guarded(request, audio, first)
+        self._drafts.put(request.utterance, [] if self._is_loop(reading) else self._text_tokens(reading))
+        if request.kind == "interim" or reading is not first:
+            return self._hypothesis(reading, self._align([request], [reading], [audio], encoded)[0])
+        starts = heard_at(written.attention, len(audio) // FRAME_SAMPLES // POSITION_FRAMES)
+        words = spell(self._tokenizers[language], written.tokens, starts, written.probabilities)
+        return self._hypothesis(reading, words if written.tokens else ())
+
+    def _guarded(self, request: AsrRequest, audio: Float32, reading: _Reading) -> _Reading:
+        """Read again what looks like a loop; an interim is soon read anew anyway."""
+        if request.kind != "interim" and (self._is_loop(reading) or _echoes(reading.tokens)):
+            return self._read_again(audio, reading)
+        return reading
 
     def _revise(self, request: AsrRequest) -> Hypothesis:
         """Half a minute at leisure, see ``second_pass``."""
@@ -147,11 +177,9 @@ class Whisper:
 
     # --- encoder --------------------------------------------------------------------------------------------
 
-    def _window_ms(self, samples: int, kind: Kind) -> int:
+    def _window_ms(self, samples: int) -> int:
         speech_ms = samples * 1000 // SAMPLE_RATE_HZ + WINDOW_MARGIN_MS
-        settings = self._settings
-        floor_ms = settings.interim_window_floor_ms if kind == "interim" else settings.window_floor_ms
-        window_ms = max(floor_ms, speech_ms)
+        window_ms = max(self._settings.window_floor_ms, speech_ms)
         return min(-(-window_ms // WINDOW_STEP_MS) * WINDOW_STEP_MS, FULL_WINDOW_MS)
 
     def _encode(self, audio: Sequence[Float32], window_ms: int) -> Any:
@@ -162,28 +190,19 @@ class Whisper:
         to_cpu = len(self._settings.device_index) > 1
         return self._model.encode(ctranslate2.StorageView.from_array(np.ascontiguousarray(batch)), to_cpu=to_cpu)
 
-    def _read_drafted(
-        self, drafter: DraftDecoder, request: AsrRequest, audio: Float32, encoded: Any, language: str
-    ) -> _Reading:
-        """Like ``_read`` for one request, beginning with what its utterance's last reading said."""
-        context = self._context(request, language)
-        prompt = self._prompt(context, language)
-        written = drafter.read(
-            np.asarray(encoded),
-            prompt,
-            self._drafts.get(request.utterance),
-            sot=len(context) + 1 if context else 0,
-            cap=_token_cap(len(audio), language),
-        )
-        return _Reading(
-            written.tokens, language, written.avg_logprob, written.no_speech_prob, written.is_complete, written
-        )
+    def _listened(self, listener: Listener, samples: int) -> int:
+        """Samples to listen to: the speech and a little after it, or all of a window longer than what is remembered."""
+        speech_ms = samples * 1000 // SAMPLE_RATE_HZ
+        own_ms = -(-(speech_ms + LISTENED_MARGIN_MS) // LISTENED_STEP_MS) * LISTENED_STEP_MS
+        window_ms = self._window_ms(samples)
+        fits = window_ms <= listener.positions * POSITION_FRAMES * 10
+        return (own_ms if fits else window_ms) * SAMPLE_RATE_HZ // 1000
 
     def _features(self, samples: Float32, length: int) -> Float32:
         padded = np.zeros(length, np.float32)
         padded[: min(len(samples), length)] = samples[:length]
         features: Float32 = self._whisper.feature_extractor(padded, padding=0)
-        return features[:, : length // 160].astype(np.float32)
+        return np.ascontiguousarray(features[:, : length // FRAME_SAMPLES], np.float32)
 
     # --- decoder --------------------------------------------------------------------------------------------
 
@@ -288,30 +307,24 @@ class Whisper:
         frames = [len(samples) * 100 // SAMPLE_RATE_HZ for samples in audio]
         for language in LANGUAGES:
             tokenizer = self._tokenizers[language]
-            texts = [
-                self._text_tokens(reading) if reading.language == language and not reading.written else []
-                for reading in readings
-            ]
+            texts = [self._text_tokens(reading) if reading.language == language else [] for reading in readings]
             if not any(texts):
                 continue
             results = self._model.align(encoded, tokenizer.sot_sequence, texts, frames)
             for index, (text, result) in enumerate(zip(texts, results, strict=True)):
                 if text and result.alignments:
                     words[index] = spell(tokenizer, text, starts_of(result.alignments), result.text_token_probs)
-        for index, reading in enumerate(readings):
-            if (written := reading.written) and written.tokens:
-                starts = heard_at(written.attention, frames[index] // 2)
-                words[index] = spell(self._tokenizers[reading.language], written.tokens, starts, written.probabilities)
         return words
 
 
-def load_drafter(folder: Path, model: WhisperModel) -> DraftDecoder | None:
-    """The draft decoder of a model on this processor; None where nobody built one (it is not needed, only faster)."""
+def load_short(folder: Path, model: WhisperModel) -> Short | None:
+    """What reads short utterances with this model; None on other devices, and where nobody built it: it saves time."""
     if model.model.device != "cpu" or not (folder / "decoder.onnx").is_file():
         return None
     blank = json.loads((folder / "config.json").read_text(encoding="utf-8"))["suppress_ids_begin"]
     tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, "transcribe", "en")
-    return DraftDecoder.load(folder, end=tokenizer.eot, blank=blank, no_speech=tokenizer.no_speech)
+    decoder = DraftDecoder.load(folder, end=tokenizer.eot, blank=blank, no_speech=tokenizer.no_speech)
+    return Short(Listener.load(folder), decoder)
 
 
 def _reading(result: Any, language: str, cap: int) -> _Reading:

@@ -11,7 +11,7 @@ import pytest
 from copilot.config import RecogniserSettings
 from copilot.engines.build_decoder import build
 from copilot.engines.ctranslate import read_weights
-from copilot.engines.drafting import DRAFTS, SMOOTHED_POSITIONS, Drafts, _smooth, heard_at
+from copilot.engines.drafting import DRAFTS, SMOOTHED_POSITIONS, DraftDecoder, Drafts, _smooth, heard_at
 from copilot.engines.pool import AsrRequest
 from copilot.engines.whisper import Whisper
 from copilot.errors import ModelError
@@ -30,6 +30,13 @@ def request(number: int, **fields: object) -> AsrRequest:
 @pytest.fixture(scope="module")
 def whisper() -> Whisper:
     return Whisper.load(FOLDER, RecogniserSettings(workers=1))
+
+
+def listened(whisper: Whisper, said: AsrRequest) -> tuple[dict[str, np.ndarray], DraftDecoder]:
+    assert whisper._short is not None
+    listener = whisper._short.listener
+    features = whisper._features(said.samples, whisper._listened(listener, len(said.samples)))
+    return listener.listen(features).crossed, whisper._short.decoder
 
 
 # --- decoding -------------------------------------------------------------------------------------------------
@@ -59,13 +66,10 @@ def test_the_draft_of_another_utterance_does_no_harm(whisper):
 @pytest.mark.models
 @needs_models
 def test_a_good_draft_saves_nearly_every_pass(whisper):
-    drafter = whisper._drafter
-    assert drafter is not None
-    said = request(1)
-    encoded = np.asarray(whisper._encode([said.samples], 8_000))
+    heard, decoder = listened(whisper, request(1))
     prompt = whisper._prompt([], "en")
-    fresh = drafter.read(encoded, prompt, [], sot=0, cap=60)
-    drafted = drafter.read(encoded, prompt, fresh.tokens, sot=0, cap=60)
+    fresh = decoder.read(heard, prompt, [], sot=0, cap=60)
+    drafted = decoder.read(heard, prompt, fresh.tokens, sot=0, cap=60)
     assert drafted.tokens == fresh.tokens
     assert fresh.passes > len(fresh.tokens)
     assert drafted.passes <= 2
@@ -76,19 +80,17 @@ def test_a_good_draft_saves_nearly_every_pass(whisper):
 @pytest.mark.models
 @needs_models
 def test_no_more_is_written_than_asked_for(whisper):
-    assert whisper._drafter is not None
-    encoded = np.asarray(whisper._encode([request(1).samples], 8_000))
-    written = whisper._drafter.read(encoded, whisper._prompt([], "en"), [], sot=0, cap=3)
+    heard, decoder = listened(whisper, request(1))
+    written = decoder.read(heard, whisper._prompt([], "en"), [], sot=0, cap=3)
     assert len(written.tokens) == 3
     assert not written.is_complete
 
 
 @pytest.mark.models
 @needs_models
-def test_requests_with_a_draft_and_without_keep_their_order(whisper):
-    whisper.transcribe([request(1, utterance="c/u3")])
-    mixed = whisper.transcribe([request(2), request(1, utterance="c/u3"), request(3)])
-    assert [hypothesis.text for hypothesis in mixed] == [
+def test_requests_keep_their_order(whisper):
+    together = whisper.transcribe([request(number) for number in (2, 1, 3)])
+    assert [hypothesis.text for hypothesis in together] == [
         whisper.transcribe([request(number)])[0].text for number in (2, 1, 3)
     ]
 
@@ -135,11 +137,11 @@ def test_the_median_of_neighbours_is_that_of_numpy():
 
 @pytest.mark.models
 @needs_models
-def test_the_decoder_is_built_the_same_every_time(tmp_path: Path):
+def test_both_halves_are_built_the_same_every_time(tmp_path: Path):
     for name in ("model.bin", "config.json"):
         (tmp_path / name).symlink_to(FOLDER / name)
     build(tmp_path)
-    for name in ("cross.onnx", "decoder.onnx"):
+    for name in ("encoder.onnx", "decoder.onnx"):
         assert (tmp_path / name).read_bytes() == (FOLDER / name).read_bytes()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import structlog
 
-from copilot.engines.ears import Ears
+from copilot.engines.ears import FEW_CHANNELS, REST_S, Ears
 from copilot.engines.silero import Silero
 from copilot.events import WINDOW_SAMPLES
 from tests.engines.speech import MODELS, call, needs_models
@@ -63,19 +63,29 @@ def test_what_came_meanwhile_is_scored_together_and_each_stream_in_order():
     assert max(model.batches) == 2
 
 
-def test_ears_that_rest_answer_what_came_meanwhile_and_stop_when_told():
+def test_many_ears_rest_answer_what_came_meanwhile_and_stop_when_told():
     model = Counting()
     model.may_go_on.set()
     ears = Ears(model, rest=1e9)
+    channels = [ears.ear() for _ in range(FEW_CHANNELS + 1)]
     heard: list[float] = []
     done = threading.Event()
-    ears.ear().submit(nothing(1), lambda scores, _: done.set())
+    channels[0].submit(nothing(1), lambda scores, _: done.set())
     assert done.wait(10)
-    for _ in range(3):
-        ears.ear().submit(nothing(1), lambda scores, _: heard.extend(scores))
+    for channel in channels[1:4]:
+        channel.submit(nothing(1), lambda scores, _: heard.extend(scores))
     ears.close()
     assert heard == [1.0, 1.0, 1.0]
     assert max(model.batches) >= 2
+
+
+def test_only_many_ears_rest():
+    ears = Ears(Counting(), rest=1e9)
+    channels = [ears.ear() for _ in range(FEW_CHANNELS + 1)]
+    assert ears.rest_s(1.0) == REST_S
+    channels.pop()
+    assert ears.rest_s(1.0) == 0.0
+    ears.close()
 
 
 def test_a_model_that_fails_hears_silence_and_says_so():
