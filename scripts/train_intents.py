@@ -15,6 +15,7 @@ from zlib import crc32
 import msgspec
 import numpy as np
 import onnx
+from scipy.special import expit
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
@@ -49,11 +50,12 @@ def train(lines: list[Line], encoder: Embedder, bend: fitting.Bend, labels: tupl
     texts = fitting.prepare(lines, encoder, bend)
     wanted = fitting.truth(lines, labels)
     authors = sorted({line.author for line in lines} - {CURATED})
-    scores = fitting.left_out_scores(texts, wanted, authors)
+    ridge = fitting.Ridge.solve(texts, wanted)
+    scores = ridge.left_out_scores(authors)
     judged = np.array([line.author != CURATED for line in lines])
     slopes, offsets = fitting.calibrate(scores[judged], wanted[judged])
-    linear = fitting.fit(texts, wanted).calibrated(slopes, offsets)
-    return Trained(linear, texts, wanted, _sigmoid(scores * slopes + offsets), judged)
+    linear = fitting.Linear.of(ridge).calibrated(slopes, offsets)
+    return Trained(linear, texts, wanted, expit(scores * slopes + offsets), judged)
 
 
 def operating_points(
@@ -77,14 +79,10 @@ def operating_points(
 
 def quietness(head: Trained, talk: list[Line], encoder: Embedder, bend: fitting.Bend) -> figures.Quiet:
     """The head's probabilities of the background, its unrelated part first."""
-    chances = _sigmoid(head.linear.score(fitting.prepare(talk, encoder, bend)))
+    chances = expit(head.linear.score(fitting.prepare(talk, encoder, bend)))
     unrelated = np.array([not line.labels for line in talk])
     halves = np.array([crc32(line.author.encode()) % 2 for line in talk])
     return figures.Quiet(chances[unrelated], halves[unrelated], chances)
-
-
-def _sigmoid(odds: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-odds))
 
 
 def main() -> None:
@@ -96,7 +94,9 @@ def main() -> None:
     chosen = parser.parse_args()
     encoder = Embedder.load(locate("sentence-encoder", load_settings(None).models))
     corpus = [
-        line for line in read_corpus(FOLDER / "corpus") if not (chosen.without_curated and line.author == CURATED)
+        line
+        for line in read_corpus(FOLDER / "corpus")
+        if fitting.heard(line) and not (chosen.without_curated and line.author == CURATED)
     ]
     unseen = [line for path in chosen.lines or () for line in read_lines(path)]
     talk = read_background(chosen.background) if chosen.background else []
@@ -139,7 +139,7 @@ def judge(
     text = figures.section(head, labels, points, quiet, held_back, f"{language}, {speaker}")
     for source in dict.fromkeys(line.author for line in unseen):
         own = [line for line in unseen if line.author == source]
-        found = _sigmoid(head.linear.score(fitting.prepare(own, encoder, bend))) >= points
+        found = expit(head.linear.score(fitting.prepare(own, encoder, bend))) >= points
         text += "\n" + figures.unseen(own, found, labels, source)
     kept = {label: round(float(at), 3) for label, at in zip(labels, points, strict=True)}
     return Head(language=language, speaker=speaker, labels=labels, thresholds=kept), head, text

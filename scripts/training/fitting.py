@@ -62,42 +62,55 @@ def _near(vectors: Float32, others: Float32) -> Float32:
 
 @dataclass(frozen=True)
 class Texts:
-    """Lines as features. A line has a row for itself and one for each of its clauses; ``owner`` says whose a row is."""
+    """Lines as features, one row for each text they are taken by.
+
+    Row ``whole`` stands for a line in training; rows ``heard`` are what the listener asks about: ``owner`` says whose.
+    """
 
     lines: Sequence[Line]
+    whole: npt.NDArray[np.intp]
+    heard: npt.NDArray[np.intp]
     owner: npt.NDArray[np.intp]
-    first: npt.NDArray[np.intp]
     waves: Float32
     runs: scipy.sparse.csr_matrix
 
     def best(self, scores: Float32) -> Float32:
-        """The highest score of each line's rows."""
+        """The highest score of what is heard of each line; ``scores`` has those of all rows."""
         found = np.full((len(self.lines), scores.shape[1]), -np.inf, np.float32)
-        np.maximum.at(found, self.owner, scores)
+        np.maximum.at(found, self.owner, scores[self.heard])
         return found
 
-    def rows_of(self, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-        return np.flatnonzero(chosen[self.owner])
 
-
-def pieces(line: Line) -> list[str]:
-    """The whole line and its clauses, as the listener scores them."""
+def heard(line: Line) -> list[str]:
+    """What the listener asks the head about: nothing at all of a line without words."""
     spans = stretches(normalise(line.text, line.language), 1)  # type: ignore[arg-type]
-    return [line.text, *(line.text[start:end] for start, end in spans[1:])]
+    return [line.text[start:end] for start, end in spans]
+
+
+def whole(line: Line) -> str:
+    """The line from its first word to its last, as the listener cuts it."""
+    tokens = normalise(line.text, line.language).tokens  # type: ignore[arg-type]
+    return line.text[tokens[0].start : tokens[-1].end] if tokens else ""
 
 
 def prepare(lines: Sequence[Line], encoder: Embedder, bend: Bend) -> Texts:
     """Encode lines of one language."""
-    split = [pieces(line) for line in lines]
-    texts = [text for group in split for text in group]
-    owner = np.repeat(np.arange(len(lines)), [len(group) for group in split])
-    first = np.searchsorted(owner, np.arange(len(lines)))
+    wholes, parts = [whole(line) for line in lines], [heard(line) for line in lines]
+    texts = list(dict.fromkeys([*wholes, *(text for group in parts for text in group)]))
+    row_of = {text: row for row, text in enumerate(texts)}
     ids, weights = features(texts, lines[0].language)
     row, column = np.nonzero(weights)
     table = scipy.sparse.csr_matrix(
         (weights[row, column], (row, ids[row, column])), shape=(len(texts), HEAD_RUNS), dtype=np.float32
     )
-    return Texts(lines, owner, first, bend(encoder.encode(texts)), table)
+    return Texts(
+        lines,
+        whole=np.array([row_of[text] for text in wholes]),
+        heard=np.array([row_of[text] for group in parts for text in group]),
+        owner=np.repeat(np.arange(len(lines)), [len(group) for group in parts]),
+        waves=bend(encoder.encode(texts)),
+        runs=table,
+    )
 
 
 def truth(lines: Sequence[Line], labels: Sequence[str]) -> Float32:
@@ -124,26 +137,36 @@ def inverse(kernel: Float32) -> Float32:
     return np.asarray(lower + np.tril(found, -1).T, np.float32)
 
 
-def left_out_scores(texts: Texts, wanted: Float32, authors: Sequence[str]) -> Float32:
-    """Each line's best score by a head that saw nothing of its author.
+@dataclass(frozen=True)
+class Ridge:
+    """A solved ridge: ``kernel`` [rows, lines], the ``inverse`` of its square part, ``weights`` [lines, labels]."""
 
-    One inverse serves all authors: without the lines S the weights are a[rest] - G[rest, S] G[S, S]^-1 a[S].
-    """
-    scores = np.zeros_like(wanted)
-    kernel = likeness(texts, np.arange(len(texts.owner)), texts.first)
-    whole = inverse(kernel[texts.first])
-    weights = whole @ (wanted * 2 - 1)
-    names = np.array([line.author for line in texts.lines])
-    for author in authors:
-        own = names == author
-        gone = np.linalg.solve(whole[np.ix_(own, own)].astype(np.float64), weights[own].astype(np.float64))
-        rest = weights - (whole[:, own] @ gone).astype(np.float32)
-        rest[own] = 0
-        rows = texts.rows_of(own)
-        found = np.full((len(texts.owner), wanted.shape[1]), -np.inf, np.float32)
-        found[rows] = kernel[rows] @ rest
-        scores[own] = texts.best(found)[own]
-    return scores
+    texts: Texts
+    kernel: Float32
+    inverse: Float32
+    weights: Float32
+
+    @classmethod
+    def solve(cls, texts: Texts, wanted: Float32) -> "Ridge":
+        kernel = likeness(texts, np.arange(len(texts.waves)), texts.whole)
+        inverted = inverse(kernel[texts.whole])
+        return cls(texts, kernel, inverted, inverted @ (wanted * 2 - 1))
+
+    def left_out_scores(self, authors: Sequence[str]) -> Float32:
+        """Each line's best score by a head that saw nothing of its author; 0 for lines of other ``authors``.
+
+        One inverse serves all: without the lines S the weights are a[rest] - G[rest, S] G[S, S]^-1 a[S].
+        """
+        scores = np.zeros_like(self.weights)
+        names = np.array([line.author for line in self.texts.lines])
+        for author in authors:
+            own = names == author
+            block = self.inverse[np.ix_(own, own)].astype(np.float64)
+            gone = np.linalg.solve(block, self.weights[own].astype(np.float64))
+            rest = self.weights - (self.inverse[:, own] @ gone).astype(np.float32)
+            rest[own] = 0
+            scores[own] = self.texts.best(self.kernel @ rest)[own]
+        return scores
 
 
 @dataclass(frozen=True)
@@ -154,21 +177,17 @@ class Linear:
     on_runs: Float32
     bias: Float32
 
+    @classmethod
+    def of(cls, ridge: Ridge) -> "Linear":
+        waves, runs = ridge.texts.waves[ridge.texts.whole], ridge.texts.runs[ridge.texts.whole]
+        return cls(waves.T @ ridge.weights, np.asarray(runs.T @ ridge.weights, np.float32), ridge.weights.sum(axis=0))
+
     def score(self, texts: Texts) -> Float32:
         return texts.best(np.asarray(texts.waves @ self.on_waves + texts.runs @ self.on_runs + self.bias, np.float32))
 
     def calibrated(self, slopes: Float32, offsets: Float32) -> "Linear":
         """The same with scores that are log odds."""
         return Linear(self.on_waves * slopes, self.on_runs * slopes, self.bias * slopes + offsets)
-
-
-def fit(texts: Texts, wanted: Float32) -> Linear:
-    weights = inverse(likeness(texts, texts.first, texts.first)) @ (wanted * 2 - 1)
-    return Linear(
-        texts.waves[texts.first].T @ weights,
-        np.asarray(texts.runs[texts.first].T @ weights, np.float32),
-        weights.sum(axis=0),
-    )
 
 
 def calibrate(scores: Float32, wanted: Float32) -> tuple[Float32, Float32]:

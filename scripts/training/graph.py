@@ -1,6 +1,7 @@
 """The heads as one ONNX graph: vectors, runs and a head's number in; probabilities out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -9,61 +10,76 @@ from onnx import TensorProto, helper, numpy_helper
 from .fitting import WIDTH, Bend, Linear
 
 OPSET = 17
+SINGLE = TensorProto.FLOAT
+
+Step = tuple[str, str, str, dict[str, Any]]
+"""An operator, what it takes, what it gives, its attributes."""
+
+MEANING: tuple[Step, ...] = (
+    ("Cast", "landmarks_16", "landmarks", {"to": SINGLE}),
+    ("MatMul", "vectors landmarks", "cosines", {}),
+    ("Mul", "cosines width", "widened", {}),
+    ("Sub", "widened width", "distances", {}),
+    ("Exp", "distances", "likeness", {}),
+    ("Gather", "waves head", "wave", {"axis": 0}),
+    ("MatMul", "likeness wave", "meaning", {}),
+)
+WORDING: tuple[Step, ...] = (
+    ("Gather", "table runs", "bytes", {"axis": 0}),
+    ("Cast", "bytes", "parts", {"to": SINGLE}),
+    ("Unsqueeze", "weights last", "weight", {}),
+    ("Mul", "parts weight", "weighed", {}),
+    ("ReduceSum", "weighed middle", "summed", {"keepdims": 0}),
+    ("Gather", "scales head", "scale", {"axis": 0}),
+    ("Mul", "summed scale", "wording", {}),
+)
+BOTH: tuple[Step, ...] = (
+    ("Gather", "biases head", "bias", {"axis": 0}),
+    ("Add", "meaning wording", "both", {}),
+    ("Add", "both bias", "odds", {}),
+    ("Sigmoid", "odds", "probability", {}),
+)
 
 
 def build(bend: Bend, heads: Sequence[Linear]) -> onnx.ModelProto:
-    """Heads with fewer labels than the widest are padded; weights on runs are bytes with one scale per label."""
+    """Heads with fewer labels than the widest are padded."""
     width = max(len(head.bias) for head in heads)
-    padded = [_pad(head, width) for head in heads]
-    scales = [np.abs(head.on_runs).max(axis=0).clip(1e-9) / 127 for head in padded]
-    table = np.concatenate([np.rint(h.on_runs / s) for h, s in zip(padded, scales, strict=True)]).astype(np.int8)
-    weights = {
-        "landmarks_16": np.ascontiguousarray(bend.landmarks.T),
-        "width": np.array(WIDTH, np.float32),
-        "waves": np.stack([bend.whiten @ head.on_waves for head in padded]).astype(np.float32),
-        "table": table,
-        "scales": np.stack(scales).astype(np.float32),
-        "biases": np.stack([head.bias for head in padded]).astype(np.float32),
-        "last": np.array([2], np.int64),
-        "middle": np.array([1], np.int64),
-    }
-    single = TensorProto.FLOAT
-    nodes = [
-        helper.make_node("Cast", ["landmarks_16"], ["landmarks"], to=single),
-        helper.make_node("MatMul", ["vectors", "landmarks"], ["cosines"]),
-        helper.make_node("Mul", ["cosines", "width"], ["widened"]),
-        helper.make_node("Sub", ["widened", "width"], ["distances"]),
-        helper.make_node("Exp", ["distances"], ["likeness"]),
-        helper.make_node("Gather", ["waves", "head"], ["wave"], axis=0),
-        helper.make_node("MatMul", ["likeness", "wave"], ["meaning"]),
-        helper.make_node("Gather", ["table", "runs"], ["bytes"], axis=0),
-        helper.make_node("Cast", ["bytes"], ["parts"], to=single),
-        helper.make_node("Unsqueeze", ["weights", "last"], ["weight"]),
-        helper.make_node("Mul", ["parts", "weight"], ["weighed"]),
-        helper.make_node("ReduceSum", ["weighed", "middle"], ["summed"], keepdims=0),
-        helper.make_node("Gather", ["scales", "head"], ["scale"], axis=0),
-        helper.make_node("Mul", ["summed", "scale"], ["wording"]),
-        helper.make_node("Gather", ["biases", "head"], ["bias"], axis=0),
-        helper.make_node("Add", ["meaning", "wording"], ["both"]),
-        helper.make_node("Add", ["both", "bias"], ["odds"]),
-        helper.make_node("Sigmoid", ["odds"], ["probability"]),
-    ]
+    weights = _weights(bend, [_pad(head, width) for head in heads])
     graph = helper.make_graph(
-        nodes,
+        [
+            helper.make_node(operator, taken.split(), [given], **attributes)
+            for operator, taken, given, attributes in (*MEANING, *WORDING, *BOTH)
+        ],
         "intents",
         [
-            helper.make_tensor_value_info("vectors", single, ["texts", 512]),
+            helper.make_tensor_value_info("vectors", SINGLE, ["texts", 512]),
             helper.make_tensor_value_info("runs", TensorProto.INT64, ["texts", "runs"]),
-            helper.make_tensor_value_info("weights", single, ["texts", "runs"]),
+            helper.make_tensor_value_info("weights", SINGLE, ["texts", "runs"]),
             helper.make_tensor_value_info("head", TensorProto.INT64, []),
         ],
-        [helper.make_tensor_value_info("probability", single, ["texts", width])],
+        [helper.make_tensor_value_info("probability", SINGLE, ["texts", width])],
         [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in weights.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="call-copilot")
     model.ir_version = 9
     onnx.checker.check_model(model)
     return model
+
+
+def _weights(bend: Bend, heads: Sequence[Linear]) -> Mapping[str, Any]:
+    """What the steps know. Weights on runs are bytes with one scale per label."""
+    scales = [np.abs(head.on_runs).max(axis=0).clip(1e-9) / 127 for head in heads]
+    table = np.concatenate([np.rint(h.on_runs / s) for h, s in zip(heads, scales, strict=True)]).astype(np.int8)
+    return {
+        "landmarks_16": np.ascontiguousarray(bend.landmarks.T),
+        "width": np.array(WIDTH, np.float32),
+        "waves": np.stack([bend.whiten @ head.on_waves for head in heads]).astype(np.float32),
+        "table": table,
+        "scales": np.stack(scales).astype(np.float32),
+        "biases": np.stack([head.bias for head in heads]).astype(np.float32),
+        "last": np.array([2], np.int64),
+        "middle": np.array([1], np.int64),
+    }
 
 
 def _pad(head: Linear, width: int) -> Linear:
