@@ -17,8 +17,8 @@ DIMENSIONS = 512
 MAX_TOKENS = 256
 """Longer texts are cut here: some 40 s of speech, more than any utterance."""
 MAX_BATCH = 32
-TOKEN_STEP = 8
-"""Batches are padded to a multiple of this: a sentence then yields the same bits alone as in company."""
+REACH = (-2, 2)
+"""The neighbours of a token that the encoder hears with it."""
 FRAME_TOKENS = 2
 """``<s>`` and ``</s>``: a text of nothing else is empty."""
 
@@ -50,18 +50,24 @@ class Embedder:
         """Rows of length 1, [texts, 512]. A blank text is the zero vector: it resembles nothing."""
         vectors = np.zeros((len(texts), DIMENSIONS), np.float32)
         tokens = [self._tokenizer.encode(text).ids for text in texts]
-        spoken = sorted((i for i, ids in enumerate(tokens) if len(ids) > FRAME_TOKENS), key=lambda i: len(tokens[i]))
-        for start in range(0, len(spoken), MAX_BATCH):  # neighbours in length share a batch: little padding
+        spoken = [i for i, ids in enumerate(tokens) if len(ids) > FRAME_TOKENS]
+        for start in range(0, len(spoken), MAX_BATCH):
             batch = spoken[start : start + MAX_BATCH]
             vectors[batch] = self._run([tokens[i] for i in batch])
         return vectors
 
     def _run(self, tokens: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
-        longest = max(map(len, tokens))
-        ids = np.zeros((len(tokens), longest + -longest % TOKEN_STEP), np.int64)
-        mask = np.zeros(ids.shape, np.float32)
-        for row, sentence in enumerate(tokens):
-            ids[row, : len(sentence)] = sentence
-            mask[row, : len(sentence)] = 1.0
-        (vectors,) = self._session.run(["embedding"], {"ids": ids, "mask": mask})
+        """All texts in one row, each token knowing its text and its neighbours there: nothing is padded."""
+        lengths = np.array([len(ids) for ids in tokens])
+        ends = np.cumsum(lengths)
+        texts = np.repeat(np.arange(len(tokens)), lengths)
+        around = np.arange(1, ends[-1] + 1)[:, np.newaxis] + np.arange(REACH[0], REACH[1] + 1)
+        around[(around <= (ends - lengths)[texts, np.newaxis]) | (around > ends[texts, np.newaxis])] = 0
+        feeds = {
+            "ids": np.concatenate(tokens, dtype=np.int64),
+            "around": around,
+            "texts": texts[:, np.newaxis],
+            "lengths": lengths[:, np.newaxis].astype(np.float32),
+        }
+        (vectors,) = self._session.run(["embedding"], feeds)
         return np.asarray(vectors, np.float32)

@@ -34,17 +34,24 @@ def test_keeps_english_chinese_and_single_characters(built: Path) -> None:
     assert tokenizer.encode("été").ids[3] == unknown != tokenizer.encode("hé").ids[3]
 
 
-@pytest.mark.parametrize("rows", [[1, 8, 2], [1, 3, 9, 10, 4, 2], list(range(KEPT))])
+@pytest.mark.parametrize("rows", [[1, 8, 2], [1, 3, 9, 9, 4, 9, 2], list(range(KEPT))])
 def test_the_graph_computes_what_the_paper_describes(built: Path, rows: list[int]) -> None:
     session = onnxruntime.InferenceSession(str(built / "encoder.onnx"), providers=["CPUExecutionProvider"])
-    ids = np.array([rows], np.int64)
-    (vectors,) = session.run(None, {"ids": ids, "mask": np.ones(ids.shape, np.float32)})
+    count = len(rows)
+    around = np.array([[at if 0 < at <= count else 0 for at in range(t - 1, t + 4)] for t in range(count)], np.int64)
+    feeds = {
+        "ids": np.array(rows, np.int64),
+        "around": around,
+        "texts": np.zeros((count, 1), np.int64),
+        "lengths": np.array([[count]], np.float32),
+    }
+    (vectors,) = session.run(None, feeds)
     np.testing.assert_allclose(vectors[0], reference(random_weights(), rows), atol=1e-5)
 
 
 def test_the_same_sources_give_the_same_bytes(built: Path, tmp_path: Path) -> None:
     build(*write_sources(tmp_path / "sources"), tmp_path)
-    for name in ("tokenizer.json", "encoder.onnx"):
+    for name in ("tokenizer.json", "encoder.onnx", "words.bin"):
         assert (tmp_path / name).read_bytes() == (built / name).read_bytes()
 
 

@@ -54,9 +54,12 @@ def test_a_very_long_text_is_cut(small: Embedder) -> None:
     assert not np.array_equal(small.encode(["你好" * (MAX_TOKENS - 4)]), kept)
 
 
-@pytest.mark.parametrize("name", ["tokenizer.json", "encoder.onnx"])
+FILES = ("tokenizer.json", "encoder.onnx", "words.bin")
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_an_unreadable_file_is_a_model_error(folder: Path, tmp_path: Path, name: str) -> None:
-    for file in ("tokenizer.json", "encoder.onnx"):
+    for file in FILES:
         (tmp_path / file).write_bytes((folder / file).read_bytes() if file != name else b"not a model")
     with pytest.raises(ModelError) as caught:
         Embedder.load(tmp_path)
