@@ -65,7 +65,10 @@ class Piece:
 
 
 def build(sp_model: Path, weights: Path, folder: Path) -> None:
-    """Write ``tokenizer.json``, ``encoder.onnx`` and ``words.bin`` into ``folder``; raises ModelError ``model.unreadable``."""
+    """Write ``tokenizer.json``, ``encoder.onnx`` and ``words.bin`` into ``folder``.
+
+    Raises ModelError ``model.unreadable``.
+    """
     try:
         pieces, charsmap = read_sentencepiece(sp_model.read_bytes())
         kept = [piece for piece in pieces if piece.special or len(piece.text) == 1 or SPOKEN_HERE.fullmatch(piece.text)]
