@@ -101,6 +101,31 @@ async def test_after_the_call_its_review_plays_any_line(tmp_path):
         )
 
 
+async def test_what_became_of_a_call_is_said_where_it_ended_and_in_its_review(tmp_path):
+    async with running(settings(tmp_path)) as address, client(address) as http, window(address) as browser:
+        async with phone(address) as caller:
+            await caller.start()
+            panel = await browser.open(f"/rep/{caller.call_id}")
+            await caller.send(type="call.end", outcome="follow_up")
+            await caller.until("call.ended")
+        outcomes = (await concluded(http, caller.call_id))["outcomes"]
+        said = by(panel, "outcome").get_by_role("button", pressed=True)
+        await expect(by(panel, "outcome").get_by_role("button")).to_have_count(len(outcomes))
+        await expect(said).to_have_text("Follow up")
+        await by(panel, "outcome").get_by_role("button", name="Won").press("Enter")
+        await expect(said).to_have_text("Won")
+
+        review = await browser.open(f"/calls/{caller.call_id}")
+        said = by(review, "outcome").get_by_role("button", pressed=True)
+        await expect(said).to_have_text("Won")
+        await by(review, "outcome").get_by_role("button", name="Lost").click()
+        await expect(said).to_have_text("Lost")
+        assert (await concluded(http, caller.call_id))["outcome"] == "lost"
+        await said.click()
+        await expect(said).to_have_count(0)
+        assert (await concluded(http, caller.call_id))["outcome"] == ""
+
+
 async def test_every_page_speaks_chinese(tmp_path):
     async with running(settings(tmp_path)) as address, phone(address) as caller, window(address) as browser:
         await caller.start()
@@ -152,6 +177,7 @@ async def test_the_pages_pass_the_accessibility_rules(tmp_path):
                 ("/calls", "call-row"),
                 ("/softphone", "softphone-setup"),
                 (f"/rep/{live.call_id}", "card-primary"),
+                (f"/rep/{over.call_id}", "outcome"),
                 (f"/calls/{over.call_id}", "report"),
             ):
                 page = await browser.open(path)

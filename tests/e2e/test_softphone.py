@@ -47,6 +47,7 @@ async def test_a_call_from_the_browser(tmp_path):
             await expect(by(page, "step", step_id="opening.intro")).to_have_attribute("data-state", "done")
             await expect(by(page, "persisted")).to_contain_text(re.compile("[1-9]"))
 
+            await by(page, "outcome").get_by_role("button", name="Follow up").click()
             await by(page, "stop").click()
             await expect(by(page, "softphone", phase="ended")).to_be_visible()
             await by(page, "softphone-report").click()
@@ -54,4 +55,4 @@ async def test_a_call_from_the_browser(tmp_path):
             await expect(by(page, "review-line", speaker="customer").first).to_be_visible()
             await expect(by(page, "report")).to_be_visible()
             (row,) = (await http.get("/v1/calls")).json()["calls"]
-            assert (row["state"], row["reason"]) == ("ended", "completed")
+            assert (row["state"], row["reason"], row["outcome"]) == ("ended", "completed", "follow_up")

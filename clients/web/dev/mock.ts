@@ -26,12 +26,14 @@ function logOf(id: string): CallMessage[] {
   return found.isEnded ? [...log, ending(found.script, log)] : log;
 }
 
+const outcomes = new Map<string, string>();
+
 function summary(script: Script, id: string, state: string, hoursAgo: number) {
   const started = new Date(Date.now() - hoursAgo * 3_600_000);
   return {
     call_id: id, external_id: "", rep_id: script.rep, customer_ref: script.customer, campaign: "autumn", direction: "outbound", language: script.language,
     playbook_id: script.playbook, started_at: started.toISOString(), ended_at: null, state, reason: state === "live" ? "" : hoursAgo > 20 ? "interrupted" : "completed",
-    duration_ms: 81_000 + hoursAgo * 7000, summary: { steps_done: 9, steps: 12 },
+    duration_ms: 81_000 + hoursAgo * 7000, summary: { steps_done: 9, steps: 12 }, outcome: outcomes.get(id) ?? "",
   };
 }
 
@@ -55,7 +57,14 @@ function answer(request: IncomingMessage, response: ServerResponse): boolean {
   const [, id, rest] = /^\/v1\/calls\/([^/]+)\/?(.*)$/.exec(url.pathname) ?? [];
   const found = id ? find(id) : null;
   if (!found) return json({ error: { code: "call.unknown", message: "there is no such call" } }, 404);
-  if (!rest) return json(summary(found.script, id!, found.isEnded ? "ended" : "live", 1));
+  if (!rest && request.method === "PATCH") {
+    request.on("data", (body: Buffer) => {
+      outcomes.set(id!, (JSON.parse(String(body)) as { outcome: string }).outcome);
+      json(summary(found.script, id!, "ended", 1));
+    });
+    return true;
+  }
+  if (!rest) return json({ outcomes: ["won", "lost", "follow_up"], ...summary(found.script, id!, found.isEnded ? "ended" : "live", 1) });
   if (rest === "events-log") return json(logOf(id!).filter((message) => message.seq > Number(url.searchParams.get("after") ?? 0)));
   if (rest === "report") return json(JSON.parse(readFileSync(new URL(`./report-${found.script.language}.json`, import.meta.url), "utf8")));
   if (rest === "audio") return audio(request, response);

@@ -134,6 +134,13 @@ describe("the state of the call", () => {
     expect(ended).toMatchObject({ phase: "ended", endReason: "completed", lines: [], totals });
   });
 
+  it("ends with what the caller said became of it", () => {
+    const ending = { type: "call.ended" as const, reason: "completed", totals, report_url: "/r", sha256: [] };
+    expect(view({ ...ending, outcome: "won" }).outcome).toBe("won");
+    expect(view({ ...ending, outcome: null }).outcome).toBe("");
+    expect(view(ending).outcome).toBe("");
+  });
+
   it("says what is degraded until it is restored", () => {
     const degraded = { type: "service.degraded", stage: "recognition", reason: "lag", lag_ms: 1800 } as const;
     expect(view(degraded, degraded).troubles).toHaveLength(1);

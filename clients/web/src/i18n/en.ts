@@ -13,9 +13,9 @@ export const en = {
   link: {
     connecting: "Connecting…",
     open: "Live",
-    waiting: "Connection lost · retrying in {s} s",
+    waiting: "Offline · retrying in {s} s",
     retryNow: "Retry now",
-    resumed: "Back again · nothing was missed",
+    resumed: "Back · nothing missed",
     closed: "Disconnected",
     paused: "Paused · {reason}",
     ended: "Ended",
@@ -227,6 +227,7 @@ export const en = {
     provisional: "provisional",
     unknown: "undetermined",
   },
+  callOutcome: { title: "Outcome", won: "Won", lost: "Lost", follow_up: "Follow up", takeBack: "Press again to take it back", notSaved: "Not saved: {why}", notLoaded: "Outcome not loaded: {why}" },
   outcome: { adhered: "followed", not_adhered: "not followed", too_late: "too late", undetermined: "undetermined" },
   cardState: {
     raised: "sent",

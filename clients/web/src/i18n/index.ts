@@ -1,3 +1,4 @@
+import type { ApiError } from "copilot-client";
 import { createI18n } from "vue-i18n";
 
 import { en } from "./en";
@@ -13,6 +14,11 @@ function preferred(): Locale {
 }
 
 export const i18n = createI18n({ legacy: false, locale: preferred() as Locale, fallbackLocale: "en", messages: { en, zh } });
+
+/** Why something failed. What the server itself says is English. */
+export function inWords(error: ApiError): string {
+  return error.status === 0 ? i18n.global.t("error.unreachable") : error.message;
+}
 
 export function setLocale(locale: Locale): void {
   i18n.global.locale.value = locale;

@@ -80,7 +80,7 @@ export const zh: Messages = {
     none: "该话术手册没有步骤。",
     by: "由 {by}",
   },
-  transcript: { title: "实时文字", empty: "还没有人说话。", follow: "回到最新", speaking: "正在说" },
+  transcript: { title: "通话文字", empty: "还没有人说话。", follow: "回到最新", speaking: "正在说" },
   talk: { title: "说话占比", rep: "销售 {share}", customer: "客户 {share}", none: "有人说话后显示占比", rep_advice: { amber: "您说得偏多", red: "请让客户多说" }, advice: { amber: "销售说得偏多", red: "销售说得过多" } },
   panel: {
     title: "销售面板",
@@ -224,6 +224,7 @@ export const zh: Messages = {
     provisional: "暂定",
     unknown: "无法判断",
   },
+  callOutcome: { title: "通话结果", won: "成交", lost: "未成交", follow_up: "待跟进", takeBack: "再按一次可撤销", notSaved: "未保存：{why}", notLoaded: "无法加载结果：{why}" },
   outcome: { adhered: "已照做", not_adhered: "未照做", too_late: "太迟", undetermined: "无法判断" },
   cardState: {
     raised: "已发送",

@@ -1,6 +1,6 @@
 /** One call made from this page: sound in, audio up, and what the server says about it. */
 
-import { CallStream, type Language, type LinkStatus, type PauseReason } from "copilot-client";
+import { CallStream, type CallOutcome, type Language, type LinkStatus, type PauseReason } from "copilot-client";
 import { onScopeDispose, ref, shallowRef } from "vue";
 
 import { api, me, token } from "../session";
@@ -25,6 +25,8 @@ export function useSoftphone() {
   const savedMs = ref(0);
   const sentMs = ref(0);
   const isFileOver = ref(false);
+  const outcomes = shallowRef<readonly CallOutcome[]>([]);
+  const outcome = ref<CallOutcome | "">("");
   let capture: Capture | null = null;
   let stream: CallStream | null = null;
 
@@ -53,7 +55,9 @@ export function useSoftphone() {
       call: { direction: "outbound", rep_id: me.value?.subject ?? "", customer_ref: setup.customerRef.trim() },
       onStarted: (started, resumed) => {
         callId.value = started.call_id;
-        if (!resumed) phase.value = "live";
+        if (resumed) return;
+        phase.value = "live";
+        void api.call(started.call_id).then((call) => (outcomes.value = call.outcomes), () => {}); // asked again at the end
       },
       onEvent: (event) => {
         if (event.type === "call.ended") finish();
@@ -106,7 +110,7 @@ export function useSoftphone() {
     phase.value = "ending";
     void capture?.close();
     capture = null;
-    stream?.end();
+    stream?.end(outcome.value || undefined);
   }
 
   function finish(): void {
@@ -118,7 +122,7 @@ export function useSoftphone() {
   }
 
   function reset(): void {
-    callId.value = "";
+    callId.value = outcome.value = "";
     savedMs.value = sentMs.value = 0;
     phase.value = "idle";
   }
@@ -128,5 +132,5 @@ export function useSoftphone() {
     else finish();
   });
 
-  return { phase, callId, levels, failure, status, savedMs, sentMs, isFileOver, start, pause, resume, stop, reset };
+  return { phase, callId, levels, failure, status, savedMs, sentMs, isFileOver, outcomes, outcome, start, pause, resume, stop, reset };
 }

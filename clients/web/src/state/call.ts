@@ -2,6 +2,7 @@
 
 import type {
   CallMessage,
+  CallOutcome,
   CardView,
   CausedBy,
   Ledger,
@@ -104,6 +105,8 @@ export interface CallView {
   endReason: string;
   totals: Totals | null;
   reportUrl: string;
+  /** What the end of the call said of it. */
+  outcome: CallOutcome | "";
 }
 
 export const EMPTY_CALL: CallView = {
@@ -133,6 +136,7 @@ export const EMPTY_CALL: CallView = {
   endReason: "",
   totals: null,
   reportUrl: "",
+  outcome: "",
 };
 
 const OPEN_STATES = new Set(["raised", "shown"]);
@@ -261,6 +265,7 @@ function change(view: CallView, message: CallMessage): Partial<CallView> {
         endReason: message.reason,
         totals: message.totals,
         reportUrl: message.report_url,
+        outcome: message.outcome ?? "",
         lines: view.lines.filter((each) => each.isFinal),
       };
     default:
