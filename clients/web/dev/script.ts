@@ -11,6 +11,8 @@ interface Card {
   why: string;
   priority?: number;
   critical?: boolean;
+  material?: string;
+  suggestion?: string;
   end?: { state: string; reason: string; outcome: string };
 }
 
@@ -77,7 +79,7 @@ export const EN: Script = {
     { who: "rep", from: 23300, to: 28400, text: "What does your electricity bill look like these days, and what would you like to change about it?", stage: "discovery_pitch", done: ["needs.question"], ratio: 0.76 },
     { who: "customer", from: 28900, to: 34600, text: "It has doubled in two years, to be honest. But a neighbour had panels fitted and the company disappeared with her deposit.", card: { cue: "objection.trust", kind: "objection", headline: "Take the worry seriously, then prove", lines: ["“I would be careful too. What happened exactly?”", "Deposit is held by the bank until the panels run", "Offer the number of a customer in her street"], quote: "the company disappeared with her deposit", why: "customer doubts the company", end: { state: "acked", reason: "used", outcome: "adhered" } } },
     { who: "rep", from: 35200, to: 43500, text: "I would be careful too. With us the deposit stays with the bank until your panels are running, and you can talk to the Millers on Elm Road.", stage: "objection", done: ["objection.handled"], ratio: 0.66 },
-    { who: "customer", from: 44000, to: 46800, text: "All right, that does sound better. And how much would it be?", card: { cue: "signal.question", kind: "question", headline: "She asks the price: value first", lines: ["Say what she saves a month", "Then one number, then silence"], quote: "how much would it be", why: "customer asks about the price", priority: 40 }, held: { cue: "behaviour.talk_ratio", kind: "behaviour", headline: "Let her talk", lines: [], quote: "that does sound better", why: "talk ratio above 0.60" } },
+    { who: "customer", from: 44000, to: 46800, text: "All right, that does sound better. And how much would it be?", card: { cue: "knowledge.answer", kind: "knowledge", headline: "What a roof of eight panels costs", lines: ["Eight panels with battery cost 8,940 pounds fitted, scaffolding and the electrician are included", "Without the battery it is 6,310 pounds; the battery can be added within five years at today's price"], material: "prices.md › Packages", why: "prices.md › Packages", quote: "how much would it be", priority: 40, suggestion: "For a roof like yours it is eight thousand nine hundred and forty with the battery, everything fitted. Or would you rather start without the battery?" }, held: { cue: "behaviour.talk_ratio", kind: "behaviour", headline: "Let her talk", lines: [], quote: "that does sound better", why: "talk ratio above 0.60" } },
     { who: "rep", from: 47300, to: 56400, text: "You save about ninety pounds a month. Honestly there is zero risk, the return is guaranteed, rain or shine, every single year.", stage: "discovery_pitch", done: ["pitch.value"], ratio: 0.68, card: { cue: "compliance.forbidden", kind: "compliance", critical: true, priority: 95, headline: "Do not promise: correct it now", lines: ["“Let me be exact: savings depend on the weather.”", "Never say guaranteed or zero risk"], quote: "zero risk, the return is guaranteed", why: "forbidden promise" } },
     { who: "customer", from: 57000, to: 61200, text: "Nine thousand is too expensive for us right now, I have to say.", card: { cue: "objection.price", kind: "objection", headline: "Price: ask what it is compared with", lines: ["“Too expensive compared with what?”", "Per month it is less than the bill", "Offer the instalment plan"], quote: "too expensive for us", why: "customer says the price is too high", priority: 60 }, state: [["needs.budget", "overdue"]] },
     { who: "rep", from: 61800, to: 66100, text: "I understand. Compared with what you pay today, what would be comfortable each month?", stage: "objection", done: ["needs.budget"], ratio: 0.67 },
@@ -118,7 +120,7 @@ export const ZH: Script = {
     { who: "rep", from: 1300, to: 5400, text: "陈先生您好，我是远航汽车的王丽，这通电话会录音，您现在方便吗？", stage: "opening", done: ["opening.intro", "opening.recording_notice", "opening.permission"], ratio: 0.85 },
     { who: "customer", from: 5900, to: 7200, text: "方便，你说吧。" },
     { who: "rep", from: 7600, to: 12800, text: "上次您来店里看的那款，孩子还挺喜欢后排的，最近周末还带他去露营吗？", stage: "rapport", done: ["rapport.small_talk"], ratio: 0.82 },
-    { who: "customer", from: 13300, to: 16900, text: "去啊，就是现在这台车后备箱太小，装不下帐篷。" },
+    { who: "customer", from: 13300, to: 16900, text: "去啊，就是现在这台车后备箱太小，装不下帐篷。你们那款有多大？", card: { cue: "knowledge.answer", kind: "knowledge", headline: "后备箱容积", lines: ["后备箱常规容积为六百二十升，可以平放两只二十八寸行李箱和一辆儿童推车", "第二排座椅按四六比例放倒以后容积为一千六百升，长度一米八，可以躺下一个成年人"], material: "车型手册.md › 空间", why: "车型手册.md › 空间", quote: "你们那款有多大", priority: 40, suggestion: "平时就有六百二十升，两个大箱子随便放；后排一放倒，帐篷、睡袋全进去，孩子还能躺着睡一觉，您看是不是正好？" } },
     { who: "rep", from: 17400, to: 22100, text: "那您换车最看重的是空间，还是油耗呢？", stage: "discovery_pitch", done: ["needs.question"], ratio: 0.71 },
     { who: "customer", from: 22600, to: 28000, text: "空间吧。不过你们这个价格太贵了，隔壁品牌便宜两万多。", card: { cue: "objection.price", kind: "objection", headline: "先认同，再算总账", lines: ["“您说得对，价格确实要比。”", "五年油费省一万八", "置换补贴本月八千"], quote: "价格太贵了", why: "客户认为价格高", priority: 60 } },
     { who: "rep", from: 28600, to: 36900, text: "您说得对，价格确实要比一比。我们五年的油费能省一万八，这个月置换还有八千补贴。", stage: "objection", done: ["objection.handled", "pitch.value"], ratio: 0.68, state: [["needs.budget", "overdue"]] },
@@ -164,7 +166,9 @@ export function play(script: Script, startedAt: Date): CallMessage[] {
     const id = `c${index}`;
     const ledger: Ledger = { phrase_end: turn.to, recognised: turn.to + 390, matched: turn.to + 402, decided: turn.to + 405, sent: turn.to + 412, rendered: null, acked: null };
     put("card.raised", at, { card: view(turn.card, id), caused_by: { utterance_id: uid, phrase_end_ms: turn.to, quote: turn.card.quote, speaker: turn.who }, ledger });
-    put("card.updated", at + 60, { card_id: id, state: "shown", ledger: { ...ledger, rendered: turn.to + 450 }, feedback: "" });
+    const shown = { card_id: id, state: "shown", ledger: { ...ledger, rendered: turn.to + 450 }, feedback: "" };
+    put("card.updated", at + 60, shown);
+    if (turn.card.suggestion) put("card.updated", at + 900, { ...shown, suggestion: turn.card.suggestion });
     if (turn.card.end) put("card.closed", at + 6000, { card_id: id, ...turn.card.end });
   });
   log.sort((a, b) => a.pos_ms - b.pos_ms).forEach((message, index) => (message.seq = index + 1));
@@ -174,7 +178,7 @@ export function play(script: Script, startedAt: Date): CallMessage[] {
 function view(card: Card, id: string): CardView {
   return {
     id, cue_id: card.cue, kind: card.kind, state: "raised", priority: card.priority ?? 50, critical: card.critical ?? false,
-    headline: card.headline, lines: card.lines, material: "", why: card.why, ttl_ms: 25000,
+    headline: card.headline, lines: card.lines, material: card.material ?? "", why: card.why, ttl_ms: 25000,
   };
 }
 
