@@ -38,7 +38,7 @@ class VadSettings(Section, frozen=True, kw_only=True):
     min_silence_ms: Positive = 384
     sure_silence_ms: Positive = 288
     max_silence_ms: Positive = 704
-    speculate_after_ms: Positive = 128
+    speculate_after_ms: Positive = 96
     speech_pad_ms: Annotated[int, Meta(ge=0)] = 200
     max_speech_ms: Positive = 14_000
 
@@ -52,7 +52,7 @@ class SpeechSettings(Section, frozen=True, kw_only=True):
 
     vad: VadSettings = VadSettings()
     interim_interval_ms: Positive = 600
-    first_interim_ms: Positive = 320
+    first_interim_ms: Positive = 288
     min_voiced_ms: Positive = 250
     context_finals: Annotated[int, Meta(ge=0, le=8)] = 2
     final_timeout_s: float = 10.0

@@ -13,9 +13,10 @@ from copilot.events import SAMPLE_RATE_HZ
 PROBE_S: Final = 3
 """As long as an utterance usually is."""
 TRIES: Final = 2
-REAL: Final = 4.0
-"""Real speech takes so many times as long as the probe: there are words to write down, pauses that turn out not to be
-the end are read for nothing, and the rest of the server wants its share (measured with Whisper base on two cores)."""
+REAL: Final = 6.5
+"""Real speech takes so many times as long as the probe: there are words to write down, most of the work; pauses that
+turn out not to be the end are read for nothing; workers share the memory's bandwidth (Whisper base on two cores, six
+calls: 0.23 s of a worker per second of speech)."""
 SPEECH: Final = 0.9
 """Seconds of speech, both sides together, in a second of a usual sales call."""
 MOST_CALLS: Final = 512
