@@ -18,9 +18,9 @@ from copilot.backtest.stored import find_recordings, since
 from copilot.config import Settings
 from copilot.errors import CopilotError, PlaybookError, UsageError
 from copilot.events import Frozen
-from copilot.playbook.documents import folder_of, with_documents
+from copilot.playbook.documents import folder_of
 from copilot.playbook.lint import lint
-from copilot.playbook.load import interpret
+from copilot.playbook.load import interpret, read_version
 from copilot.playbook.model import Playbook
 from copilot.playbook.source import Source
 from copilot.store.layout import CALL_ID
@@ -113,7 +113,7 @@ def _diff(settings: Settings, order: Order) -> dict[str, Any]:
 
 def _book(settings: Settings, text: str) -> Playbook:
     """With the documents it would have in a live call, so that it has the same cards."""
-    return with_documents(interpret(Source(text)), _beside(settings), settings.playbooks.knowledge)
+    return read_version(text, settings.playbooks.folder, settings.playbooks.knowledge)
 
 
 def _beside(settings: Settings) -> Path | None:

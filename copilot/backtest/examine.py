@@ -6,7 +6,6 @@ to the playbook at the pace of speech, as in a scenario; whatever asks for a car
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from importlib import resources
 
@@ -28,19 +27,22 @@ from copilot.wire import messages as wire
 DIMENSIONS = 512
 LINES_PER_CALL = 40
 """A call is not an hour of small talk: as many lines are said, then another call begins."""
+TOLD_LINES = 3
+"""How many of the lines that bring up a wrong card are shown to its author."""
 MANY_PER_HOUR = 6.0
 """Wrong cards of one cue per hour of talk that are worth a warning: one in ten minutes."""
 
 
 class Background(Frozen, frozen=True, kw_only=True):
     """What background talk brought up. Rates are per hour of talk, ``per_cue`` before the arbiter, ``shown`` after it;
-    ``most_in_a_minute`` cards were visible to a rep within one minute.
+    ``heard`` holds the lines that asked for each cue, at most ``TOLD_LINES``.
     """
 
     language: Language
     lines: int
     hours: float
     per_cue: dict[str, float]
+    heard: dict[str, tuple[str, ...]]
     shown_per_hour: float
     shown_per_minute: float
     budget_per_minute: int
@@ -74,22 +76,25 @@ def background_lines(language: Language) -> tuple[str, ...]:
 def background(setup: CallSetup, encode: Encode | None, language: Language) -> Background:
     """Say the background to a playbook, and count what asks for a card because of it."""
     lines = background_lines(language)
-    asked: Counter[str] = Counter()
+    asked: dict[str, list[str]] = {}
     seconds, shown = 0.0, 0
     for start in range(0, len(lines), LINES_PER_CALL):
         scenario = _call(lines[start : start + LINES_PER_CALL])
         seconds += list(timed_turns(scenario, language))[-1].end_s
         _, messages = run_scenario(scenario, setup, encode, language)
+        said = {message.utterance_id: message.text for message in messages if isinstance(message, wire.TranscriptFinal)}
         for message in messages:
             if isinstance(message, wire.CardRaised | wire.CardSuppressed) and message.caused_by:
-                asked[message.card.cue_id] += 1
+                cause = message.caused_by
+                asked.setdefault(message.card.cue_id, []).append(said.get(cause.utterance_id, cause.quote))
                 shown += isinstance(message, wire.CardRaised)
     hours = seconds / 3600
     return Background(
         language=language,
         lines=len(lines),
         hours=round(hours, 2),
-        per_cue={cue: round(number / hours, 1) for cue, number in asked.most_common()},
+        per_cue={cue: round(len(by) / hours, 1) for cue, by in sorted(asked.items(), key=lambda item: -len(item[1]))},
+        heard={cue: tuple(dict.fromkeys(by))[:TOLD_LINES] for cue, by in asked.items()},
         shown_per_hour=round(shown / hours, 1),
         shown_per_minute=round(shown / hours / 60, 2),
         budget_per_minute=setup.plan.playbook.attention.max_per_min,
@@ -105,7 +110,8 @@ def _noisy(playbook: Playbook, heard: Background, source: Source | None) -> Iter
     where = {cue.id: f"$.cues[{i}].when" for i, cue in enumerate(playbook.cues)}
     for cue_id, rate in heard.per_cue.items():
         many = rate > MANY_PER_HOUR
-        message = f"{cue_id!r}: about {rate:g} wrong cards per hour of {heard.language} background talk"
+        message = f"{cue_id!r}: about {rate:g} wrong cards per hour of {heard.language} background talk, such as "
+        message += "; ".join(repr(line) for line in heard.heard[cue_id])
         yield _finding("cue.noisy", "warning" if many else "info", where.get(cue_id, "$"), message, source)
     if heard.shown_per_minute > heard.budget_per_minute / 2:
         shown = f"{heard.shown_per_minute:g} cards a minute of {heard.budget_per_minute} allowed"

@@ -19,11 +19,14 @@ from copilot.call.call import CallSetup
 from copilot.call.render import is_told
 from copilot.events import Frozen, Signal, Utterance
 from copilot.playbook.compile import Plan, Rule
+from copilot.playbook.complaint import explain_briefly
 from copilot.playbook.model import TEXT_LEAVES
 from copilot.playbook.walk import form, walk
 from copilot.signals.listener import Listener
 
 DIMENSIONS = 512
+BOM = b"\xef\xbb\xbf"
+"""What some editors put before the first line of a UTF-8 file."""
 MAX_CHARACTERS = 10_000
 """Longest line: several minutes of speech."""
 
@@ -50,7 +53,7 @@ class Heard(Frozen, frozen=True, kw_only=True):
 class Scored(Frozen, frozen=True, kw_only=True):
     """What became of line ``number`` (from 1): its ``signals``, or the ``error`` that it is.
 
-    ``label`` None: the line has none.
+    ``line`` is what was given, as far as it could be read. ``label`` None: the line has none.
     """
 
     number: int
@@ -82,13 +85,17 @@ class Scorer:
         return tuple(dict.fromkeys(rule.label for plan in self._plans.values() for rule in plan.rules if _hears(rule)))
 
     def _score(self, number: int, raw: bytes) -> Scored:
+        value: Any = None
         try:
-            value = msgspec.json.decode(raw)
+            value = msgspec.json.decode(raw.removeprefix(BOM) if number == 1 else raw)
             line = msgspec.convert(value, Line)
+        except msgspec.ValidationError as error:
+            kept = value if isinstance(value, dict) else {}
+            return Scored(number=number, line=kept, error=explain_briefly(str(error), value, Line))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return Scored(number=number, error=f"{error}")
+            return Scored(number=number, error=f"not a JSON object on one line: {error}")
         if len(line.text) > MAX_CHARACTERS:
-            return Scored(number=number, error=f"a line has at most {MAX_CHARACTERS:,} characters")
+            return Scored(number=number, line=value, error=f"a line has at most {MAX_CHARACTERS:,} characters")
         if line.lang not in self._listeners:
             return Scored(number=number, line=value, error=f"no playbook for {line.lang!r} was given")
         label = (line.label,) if isinstance(line.label, str) else line.label

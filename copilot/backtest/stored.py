@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,7 @@ from copilot.store.layout import CALL_ID, RECORDING_FILE
 from copilot.store.recording import RecordingHeader, read_recording
 
 _T = TypeVar("_T")
+_MOMENT = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d.*)?)?)?)?")
 
 
 def find_recordings(wanted: Iterable[str], root: Path) -> list[Path]:
@@ -39,6 +41,8 @@ def find_recordings(wanted: Iterable[str], root: Path) -> list[Path]:
 
 def _meant(name: str, root: Path) -> Iterator[Path]:
     path = Path(name)
+    if path.is_file() and not is_recording(path):
+        raise UsageError("calls.unknown", f"{name!r} is no stored call", hint="`copilot replay` plays a sound file.")
     if path.is_file():
         yield path
     elif path.is_dir():
@@ -47,8 +51,18 @@ def _meant(name: str, root: Path) -> Iterator[Path]:
         yield from sorted((root / "calls").glob(f"*/*/*/{name}/{RECORDING_FILE}"))
 
 
+def is_recording(path: Path) -> bool:
+    """Whether the file begins like the recording of a call (gzip)."""
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
 def since(recordings: Iterable[Path], moment: str) -> list[Path]:
-    """Those of calls that started at ``moment`` (the beginning of an RFC 3339 time) or later."""
+    """Those of calls that started at ``moment`` (the beginning of an RFC 3339 time) or later. UsageError."""
+    if not _MOMENT.fullmatch(moment):
+        raise UsageError(
+            "request.invalid", f"{moment!r} is no time", hint="Write it as 2026-01-31 or 2026-01-31T09:00."
+        )
     return [path for path in recordings if read_recording(path).header.call.started_at >= moment]
 
 

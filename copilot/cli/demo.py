@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 import msgspec
-from copilot_client import Call, CallEvent, CallStream, Media, connect
+from copilot_client import Call, CallEvent, CallStream, Media, Refused, connect
 from copilot_client import messages as heard
 
 from copilot.cli.main import settings_of
@@ -26,6 +26,7 @@ from copilot.config import Settings
 from copilot.engines.media import Recording, open_recording
 from copilot.engines.suite import Suite, load_suite
 from copilot.errors import CopilotError, MediaFileError, UsageError
+from copilot.playbook.load import find_playbook
 from copilot.review.model import Report
 from copilot.review.report import summary
 from copilot.server.node import bind, make_node
@@ -37,7 +38,7 @@ REPORT_WAIT_S = 60.0
 
 @click.command()
 @click.option("--call", "audio", type=click.Path(path_type=Path), help="A stereo recording (rep left); default: ours.")
-@click.option("--playbook", default="", help="Playbook name; default: outbound-en.")
+@click.option("--playbook", default="", help="Playbook name or file; default: by language.")
 @click.option("--language", type=click.Choice(["en", "zh", "auto"]), default="en", show_default=True)
 @click.option("--speed", type=click.FloatRange(0.1, 20), default=1.0, show_default=True, help="Times real time.")
 @click.option("--no-browser", is_flag=True, help="Do not open the rep panel, and stop when the call is over.")
@@ -56,8 +57,9 @@ def demo(
     recording = open_recording(audio or demo_call())
     if recording.channels != 2:
         raise MediaFileError("media.channels", "the demo needs two channels: rep left, customer right")
+    settings, playbook = _with_file(settings_of(context), playbook)
+    find_playbook(playbook, settings.playbooks.folder, language, settings.playbooks.knowledge)  # type: ignore[arg-type]
     people.print("loading the models …")
-    settings = settings_of(context)
     suite = load_suite(settings)
     call = Call(external_id="demo", rep_id="demo", playbook=playbook, language=language)  # type: ignore[arg-type]
     with tempfile.TemporaryDirectory(prefix="copilot-demo-") as folder:
@@ -75,6 +77,14 @@ def demo_call() -> Path:
     raise UsageError("demo.no_call", "the demo call is not part of this installation", hint="Name one with --call.")
 
 
+def _with_file(settings: Settings, playbook: str) -> tuple[Settings, str]:
+    """A client names playbooks, never files: the folder of a file becomes that of the private server."""
+    if Path(playbook).suffix not in (".yaml", ".yml"):
+        return settings, playbook
+    books = msgspec.structs.replace(settings.playbooks, folder=str(Path(playbook).resolve().parent))
+    return msgspec.structs.replace(settings, playbooks=books), Path(playbook).stem
+
+
 def _private(settings: Settings, folder: str) -> Settings:
     """The demo keeps its call to itself: a free port on loopback, its own data, no bus, no tokens."""
     defaults = Settings()
@@ -89,7 +99,10 @@ def _private(settings: Settings, folder: str) -> Settings:
 
 async def _run(settings: Settings, suite: Suite, player: Player) -> None:
     async with serving(settings, suite) as url:
-        await player.play(url)
+        try:
+            await player.play(url)
+        except Refused as error:
+            raise CopilotError("demo.refused", f"the private server took no call: {error}") from error
         if player.browser:
             people.print(f"the call stays at [bold]{url}/calls/{player.call_id}[/]; Ctrl-C stops the demo")
             await asyncio.Event().wait()

@@ -20,9 +20,9 @@ from copilot.engines.suite import load_encoder
 from copilot.errors import CopilotError, PlaybookError
 from copilot.knowledge.index import index_of
 from copilot.playbook.compile import compile_playbook
-from copilot.playbook.documents import folder_of, with_documents
+from copilot.playbook.documents import folder_of
 from copilot.playbook.lint import Finding, lint
-from copilot.playbook.load import find_playbook, find_source, interpret, shipped_packs
+from copilot.playbook.load import complete, find_playbook, find_source, interpret, shipped_packs
 from copilot.playbook.model import Playbook
 from copilot.signals.listener import prepare
 
@@ -81,9 +81,8 @@ def _findings(name: str, settings: Settings, bench: Bench | None) -> list[Findin
     source = find_source(name, settings.playbooks.folder, "en")
     file, knowledge = Path(source.file), settings.playbooks.knowledge
     beside = file.parent if file.is_file() else None
-    bare = interpret(source)
-    book = with_documents(bare, beside, knowledge)
-    found = lint(book, source, documents=folder_of(bare, beside, knowledge))
+    book = complete(source, beside, knowledge)
+    found = lint(book, source, documents=folder_of(interpret(source), beside, knowledge))
     return [*found, *examine(book, bench.setup(book), bench.encode, source)] if bench else found
 
 

@@ -13,7 +13,7 @@ from copilot.call.outbox import rfc3339
 from copilot.cli.main import settings_of
 from copilot.cli.output import emit, people
 from copilot.clock import SystemClock
-from copilot.playbook.load import find_source, shipped_packs
+from copilot.playbook.load import find_source, read_version, shipped_packs
 from copilot.store.layout import data_root
 from copilot.store.shelf import Shelf, Version
 
@@ -34,9 +34,12 @@ def shelf_of(context: click.Context) -> Shelf:
 def publish_command(context: click.Context, name: str, state: str | None) -> None:
     """Make the playbook NAME (a file or a pack) the one that new calls use, while live calls keep theirs.
 
-    A playbook that is wrong is refused, and the one published before stays.
+    A playbook that is wrong, or whose documents the server would not find, is refused, and the one published before
+    stays.
     """
-    source = find_source(name, settings_of(context).playbooks.folder, "en")
+    books = settings_of(context).playbooks
+    source = find_source(name, books.folder, "en")
+    read_version(source.text, books.folder, books.knowledge, source.file)  # with the documents that calls would find
     wanted: Literal["draft", "shadow", "published"] = PUT.get(state or "", "published")
     now = rfc3339(SystemClock().utc())
     version = shelf_of(context).put(source.text, wanted, at=now, by=getpass.getuser(), file=source.file)

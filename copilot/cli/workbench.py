@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import click
 import msgspec
@@ -17,7 +18,7 @@ from copilot.cli.main import settings_of
 from copilot.cli.output import FINDINGS, emit, people
 from copilot.config import Settings
 from copilot.errors import UsageError
-from copilot.playbook.load import find_playbook, parse_playbook, shipped_packs
+from copilot.playbook.load import find_playbook, read_version, shipped_packs
 from copilot.playbook.model import Playbook
 from copilot.store.layout import data_root
 from copilot.store.shelf import Shelf
@@ -30,19 +31,20 @@ JSON = click.option("--json", "json_lines", is_flag=True, help="One JSON line pe
 
 
 @click.command("score")
-@click.argument("lines", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.argument("lines", type=click.File("rb"))
 @click.option("--playbook", "names", multiple=True, help="File or pack, one per language; default: the shipped packs.")
 @click.option("--json", "json_lines", is_flag=True, help="One JSON line per line, in their order.")
 @click.option("--summary", is_flag=True, help="With --json: the table as a last line of JSON, too.")
 @NO_MODEL
 @click.pass_context
 def score_command(
-    context: click.Context, lines: Path, names: tuple[str, ...], json_lines: bool, summary: bool, no_model: bool
+    context: click.Context, lines: IO[bytes], names: tuple[str, ...], json_lines: bool, summary: bool, no_model: bool
 ) -> None:
     """Say each of LINES to a playbook on its own and tell what it hears.
 
     LINES holds one JSON object per line: `text`, `lang` (en or zh), `speaker` (rep, agent or customer) and, if it is
     known what should be heard, `label` (a name or a list). Rules that belong to a stage are heard in every stage.
+    `-` reads them from stdin; blank lines are passed over.
     """
     settings = settings_of(context)
     bench = Bench.open(settings, model=not no_model)
@@ -52,10 +54,9 @@ def score_command(
     setups = {lang: bench.setup(book) for book in books for lang in _languages(book)}
     scorer = Scorer(setups, bench.encode)
     scored = []
-    with lines.open("rb") as file:
-        for line in scorer.score(file):
-            scored.append(line)
-            _tell_line(line, json_lines)
+    for line in scorer.score(lines):
+        scored.append(line)
+        _tell_line(line, json_lines)
     fits, unknown = fit(scored, scorer.labels())
     if unknown:
         people.print(f"labels that mean nothing to these playbooks, left out: {', '.join(unknown)}", markup=False)
@@ -64,7 +65,7 @@ def score_command(
     if summary:
         emit({"summary": [_figures(each) for each in fits], "unknown_labels": unknown})
     if wrong := sum(bool(line.error) for line in scored):
-        people.print(f"{wrong} lines could not be scored")
+        people.print(f"{wrong} of {len(scored)} lines could not be scored")
 
 
 def _languages(book: Playbook) -> tuple[str, ...]:
@@ -77,7 +78,8 @@ def _book(name: str, settings: Settings) -> Playbook:
     if not at or "/" in name:
         return find_playbook(name, settings.playbooks.folder, "en", settings.playbooks.knowledge)
     shelf = Shelf(data_root(settings.store))
-    return parse_playbook(shelf.text(shelf.find(playbook, version)), name)
+    text = shelf.text(shelf.find(playbook, version))
+    return read_version(text, settings.playbooks.folder, settings.playbooks.knowledge, name)
 
 
 def _tell_line(line: Scored, json_lines: bool) -> None:

@@ -6,6 +6,7 @@ import difflib
 import re
 from typing import Any
 
+import msgspec
 import msgspec.inspect as inspecting
 
 from copilot.errors import PlaybookError
@@ -37,6 +38,16 @@ def explain(complaint: str, source: Source) -> PlaybookError:
         return _invalid(f"an entry here is not {words(kind)}", path, source, _how(kind, None, path))
     value = _value_at(source.value, path)
     return _invalid(f"{_shown(value)} is not {words(kind)}", path, source, _how(kind, value, path))
+
+
+def explain_briefly(complaint: str, value: Any, whole: type[msgspec.Struct]) -> str:
+    """The same for a ``value`` that should be a ``whole`` and comes from no file: one line without a place."""
+    match = _COMPLAINT.fullmatch(complaint)
+    what, path = (match["what"], match["path"] or "$") if match else (complaint, "$")
+    if missing := _MISSING.fullmatch(what):
+        return f"`{missing['key']}` is missing"
+    name = f"`{path[2:]}`: " if path != "$" else ""
+    return f"{name}{_shown(_value_at(value, path))} is not {words(kind_at(whole, path))}"
 
 
 def meant(word: str, known: tuple[str, ...]) -> str:

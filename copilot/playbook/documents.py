@@ -212,8 +212,7 @@ def _read(path: Path, folder: Path) -> str:
 def _wrong(message: str, path: Path) -> PlaybookError:
     return PlaybookError(
         "playbook.knowledge",
-        f"the documents cannot be used: {message}",
-        file=str(path),
+        f"the documents cannot be used: {message}: {path}",
         path="$.knowledge.folder",
         hint="`docs/how-to/knowledge.md` says what a folder of documents looks like.",
     )

@@ -21,12 +21,37 @@ DEFAULT = {"en": "outbound-en", "zh": "outbound-zh"}
 
 def load_playbook(path: str | Path) -> Playbook:
     """Read and check the playbook in the file ``path``, its documents with it. Raises PlaybookError."""
-    return with_documents(parse_playbook(_read(Path(path)), str(path)), Path(path).parent)
+    return complete(Source(_read(Path(path)), str(path)), Path(path).parent)
 
 
 def parse_playbook(text: str, file: str = "") -> Playbook:
     """Check the playbook written in ``text``; ``file`` is only for messages. Raises PlaybookError."""
     return interpret(Source(text, file))
+
+
+def read_version(text: str, folder: str = "", knowledge: str = "", file: str = "") -> Playbook:
+    """The playbook written in ``text`` as a server reads what was published, its documents with it.
+
+    They lie where those of the files in ``folder`` do, or in ``knowledge`` (both as in the settings). Raises
+    PlaybookError.
+    """
+    source, beside = Source(text, file), Path(folder) if folder else None
+    try:
+        return complete(source, beside, knowledge)
+    except PlaybookError as error:
+        if error.code == "playbook.knowledge" and beside is None:
+            error.hint = "Documents of published playbooks lie in `playbooks.folder` or `playbooks.knowledge`: set one."
+        raise
+
+
+def complete(source: Source, beside: Path | None, knowledge: str = "") -> Playbook:
+    """The playbook that ``source`` holds, checked, with its documents (``with_documents``). Raises PlaybookError."""
+    playbook = interpret(source)
+    try:
+        return with_documents(playbook, beside, knowledge)
+    except PlaybookError as error:
+        error.file, error.line = source.file, source.line(error.path)
+        raise
 
 
 def interpret(source: Source) -> Playbook:
@@ -49,7 +74,7 @@ def find_playbook(name_or_path: str = "", folder: str = "", language: Language =
     """
     source = find_source(name_or_path, folder, language)
     file = Path(source.file)
-    return with_documents(interpret(source), file.parent if file.is_file() else None, knowledge)
+    return complete(source, file.parent if file.is_file() else None, knowledge)
 
 
 def find_source(name_or_path: str = "", folder: str = "", language: Language = "en") -> Source:

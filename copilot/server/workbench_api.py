@@ -29,7 +29,7 @@ from copilot.access.policy import Action, Actor, require
 from copilot.backtest.desk import Order, Task, said, work
 from copilot.errors import CapacityError, PlaybookError, UsageError
 from copilot.events import Frozen
-from copilot.playbook.load import find_source, shipped_packs
+from copilot.playbook.load import find_source, read_version, shipped_packs
 from copilot.playbook.source import MAX_CHARS
 from copilot.server.doors import identify
 from copilot.server.service import Service
@@ -79,6 +79,8 @@ async def publish(request: Request) -> Response:
     if state == "retired":
         raise UsageError("request.invalid", "`state` is published, shadow or draft")
     try:
+        books = service.settings.playbooks
+        await asyncio.to_thread(read_version, text, books.folder, books.knowledge)
         version = await asyncio.to_thread(
             service.library.shelf.put, text, state, at=service.utc(), by=actor.subject or actor.role
         )

@@ -33,6 +33,35 @@ def test_every_line_gets_a_result_in_order_and_a_bad_one_an_error():
     assert scored[-1].line["extra"] == 1
 
 
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"nonsense", "not a JSON object on one line"),
+        (b'{"text": "cut o', "not a JSON object on one line"),
+        (b"[1]", "a list is not a mapping"),
+        (b'{"text": "x", "speaker": "rep"}', "`lang` is missing"),
+        (line("x", lang="es"), "`lang`: 'es' is not one of en, zh"),
+        (line("x", speaker="Customer"), "`speaker`: 'Customer' is not one of agent, customer, rep"),
+        (line("x", label=7), "`label`: 7 is not text"),
+        (line("x" * 10_001), "at most 10,000 characters"),
+    ],
+)
+def test_a_bad_line_says_what_is_wrong(raw, said):
+    (scored,) = scorer().score([raw])
+    assert said in scored.error
+
+
+def test_a_bad_line_keeps_what_its_author_wrote():
+    (scored,) = scorer().score([line("x", lang="es", id=7)])
+    assert scored.line["id"] == 7
+
+
+def test_files_from_other_systems():
+    heard = list(scorer().score([b"\xef\xbb\xbf" + line("too expensive") + b"\r\n", b"\r\n", line("fine") + b"\r\n"]))
+    assert [(each.number, each.error, len(each.signals)) for each in heard] == [(1, "", 1), (3, "", 0)]
+    assert list(scorer().score([])) == []
+
+
 def test_an_agent_is_a_rep():
     heard = list(scorer().score([line("this is zero risk", speaker="agent"), line("this is zero risk")]))
     assert [[signal.label for signal in each.signals] for each in heard] == [["compliance.forbidden"], []]

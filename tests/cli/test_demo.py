@@ -27,6 +27,19 @@ def test_plays_a_call_through_a_server_of_its_own(run: Run, tmp_path: Path) -> N
     assert f"/rep/{report['call']['call_id']}" in outcome.err
 
 
+def test_a_playbook_that_cannot_be_used_is_said_before_anything_is_loaded(run: Run, tmp_path: Path) -> None:
+    call = write(tmp_path / "call.wav", *(silence(), silence()))
+    (tmp_path / "mine.yaml").write_text("schema: 1\nid：mine\n", encoding="utf-8")
+    for name, said in (
+        (str(tmp_path / "mine.yaml"), "mine.yaml:2: `：`"),
+        ("outbound-enn", "Did you mean 'outbound-en'?"),
+    ):
+        outcome = run("demo", "--call", call, "--no-browser", "--playbook", name)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert said in outcome.err
+        assert "loading" not in outcome.err
+
+
 def test_wants_both_speakers(run: Run, tmp_path: Path) -> None:
     outcome = run("demo", "--call", write(tmp_path / "mono.wav", silence()), "--no-browser")
     assert (outcome.code, outcome.out) == (2, "")

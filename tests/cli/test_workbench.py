@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -78,6 +79,45 @@ def test_diff_shows_cards_gained_and_lost(run: Run, small: Path, data: Path) -> 
         ("lost", "compliance.forbidden", "zero risk"),
     }
     assert last["worst"][0][1] == 4
+
+
+def test_score_reads_from_stdin(run: Run, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"text": "too expensive", "lang": "en", "speaker": "customer"}
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(json.dumps(said).encode())))
+    (line,) = run("playbook", "score", "-", "--playbook", small, "--json", "--no-model").lines
+    assert line["signals"][0]["label"] == "objection.price"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(["--calls", "sound.wav"], "`copilot replay` plays"), (["--since", "yesterday"], "'yesterday' is no time")],
+)
+def test_backtest_says_which_calls_it_can_take(
+    run: Run, small: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sound.wav").write_bytes(b"RIFF")
+    outcome = run("playbook", "backtest", small, *options)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert said in outcome.err
+
+
+def test_a_version_whose_documents_the_server_would_not_find_is_refused(
+    run: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "facts").mkdir()
+    (tmp_path / "facts" / "faq.md").write_text("# How long\n\nTwo days.\n")
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(PLAYBOOK + "\nknowledge: {folder: facts, when: {signal: objection.price}}\n", encoding="utf-8")
+    outcome = run("playbook", "publish", mine)
+    assert (outcome.code, outcome.out) == (2, "")
+    line = PLAYBOOK.count("\n") + 2
+    assert f"mine.yaml:{line}: the documents cannot be used" in outcome.err
+    assert "`playbooks.folder`" in outcome.err
+    assert run("playbook", "versions", "--json").lines == []
+    monkeypatch.setenv("COPILOT_PLAYBOOKS__FOLDER", str(tmp_path))
+    assert run("playbook", "publish", mine).lines[0]["state"] == "published"
+    assert run("playbook", "backtest", "small@1.0.0", "--no-model", "--workers", 1).code == 0
 
 
 def test_a_playbook_is_published_listed_and_retired(run: Run, small: Path, data: Path) -> None:
