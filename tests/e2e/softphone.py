@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ FRAME_MS = 20
 AHEAD_S = 2.0
 """Audio sent beyond what is on disk. The server syncs twice a second, so this is about four times real time."""
 PATIENCE_S = 60
+Answer = Callable[[dict[str, Any]], dict[str, Any] | None]
 
 
 @cache
@@ -46,10 +47,14 @@ def sha256_of(samples: np.ndarray) -> list[str]:
 
 
 class Softphone:
-    """One connection. ``messages`` grows on its own; ``until`` waits for something to be among them."""
+    """One connection. ``messages`` grows on its own; ``until`` waits for something to be among them.
 
-    def __init__(self, socket: ClientConnection) -> None:
+    ``answer`` says what to send back at once, if anything.
+    """
+
+    def __init__(self, socket: ClientConnection, answer: Answer) -> None:
         self.socket = socket
+        self._answer = answer
         self.messages: list[dict[str, Any]] = []
         self.closed: ConnectionClosed | None = None
         self._came = asyncio.Event()
@@ -62,6 +67,9 @@ class Softphone:
                 validator(message["type"]).validate(message)
                 self.messages.append(message)
                 self._came.set()
+                if answer := self._answer(message):
+                    with suppress(ConnectionClosed):  # what was still on its way is read all the same
+                        await self.send(**answer)
             self.closed = self.socket.protocol.close_exc
         except ConnectionClosed as error:
             self.closed = error
@@ -108,14 +116,27 @@ class Softphone:
         await self.send(**{"type": "call.start", "v": 1, "language": "en", "media": media, **fields})
         return await self.until("call.started")
 
-    async def speak(self, samples: np.ndarray, begin: int = 0, *, until: Callable[[], bool] = lambda: False) -> int:
+    async def speak(
+        self,
+        samples: np.ndarray,
+        begin: int = 0,
+        *,
+        until: Callable[[], bool] = lambda: False,
+        as_spoken: bool = False,
+    ) -> int:
         """Send audio from sample ``begin`` at the pace it reaches the disk, to its end or until something happened.
 
-        Returns the offset behind the last sample sent.
+        ``as_spoken``: never faster than people speak either, also after a delay. Returns the offset behind the last
+        sample sent.
         """
         rate, epoch = demo_audio()[1], self.of("call.started")[-1]["epoch"]
         step, ahead, offset = rate * FRAME_MS // 1000, int(rate * AHEAD_S), begin
+        clock = asyncio.get_running_loop().time
+        due = clock()
         while offset < len(samples) and not until():
+            if as_spoken:
+                due = max(due + FRAME_MS / 1000, clock())
+                await asyncio.sleep(due - clock())
             block = samples[offset : offset + step]
             await self.socket.send(pack_frame(epoch, offset, block.astype("<i2").tobytes()))
             offset += len(block)
@@ -126,9 +147,11 @@ class Softphone:
 
 
 @asynccontextmanager
-async def softphone(address: str, path: str = "/v1/stream") -> AsyncIterator[Softphone]:
+async def softphone(
+    address: str, path: str = "/v1/stream", answer: Answer = lambda _: None
+) -> AsyncIterator[Softphone]:
     async with connect(f"ws://{address}{path}", max_size=None) as socket:
-        phone = Softphone(socket)
+        phone = Softphone(socket, answer)
         try:
             yield phone
         finally:
