@@ -72,7 +72,8 @@ class Server:
         )
         threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
         assert self._listening.wait(START_S), "".join(self.log)
-        assert self._process.poll() is None and not self.address.endswith(":0"), "".join(self.log)
+        assert self._process.poll() is None, "".join(self.log)
+        assert not self.address.endswith(":0"), "".join(self.log)
 
     def kill(self) -> None:
         """As a power cut would, except for the page cache."""
