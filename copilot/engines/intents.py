@@ -100,8 +100,8 @@ class Intents:
             rows = [at for at, name in enumerate(spoken) if name == tongue]
             row, head = self._heads[tongue, speaker]
             chances = self._run([texts[at] for at in rows], vectors[rows], tongue, row)
-            for at, chance in zip(rows, chances, strict=True):
-                found[at] = dict(zip(head.labels, map(float, chance), strict=False))
+            for at, chance in zip(rows, chances.tolist(), strict=True):
+                found[at] = dict(zip(head.labels, chance, strict=False))
         return found
 
     def _run(self, texts: Sequence[str], vectors: Float32, language: str, row: int) -> Float32:

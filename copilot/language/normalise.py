@@ -14,6 +14,7 @@ from itertools import groupby
 
 import snowballstemmer
 from pypinyin import lazy_pinyin
+from pypinyin.seg.mmseg import seg
 
 from copilot.events import Frozen, Language
 from copilot.language.numbers import EN_NUMBER_WORDS, ZH_NUMBER, en_number, zh_number
@@ -96,8 +97,7 @@ def normalise(text: str, language: Language = "auto") -> Normal:
     Texts of late are remembered: rules, examples and the classifier all look at the same ones.
     """
     plain = lower(text).translate(_SAME_LENGTH)
-    tokens = _merge_zh_numbers(list(_tokens(plain)))
-    tokens = _merge_en_numbers(tokens)
+    tokens = _merge_en_numbers(_merge_zh_numbers(list(_tokens(plain))))
     if language == "zh" or (language == "auto" and is_chinese(text)):
         tokens = [_with_text(token, _SMALL.get(token.text, token.text)) for token in tokens]
     return Normal(text, tuple(_fluent(tokens)))
@@ -111,6 +111,8 @@ def lower(text: str) -> str:
 
 def is_chinese(text: str) -> bool:
     """Whether a text is to be read as Chinese: at least a third of its letters are Han characters."""
+    if text.isascii():
+        return False
     han = len(re.findall(rf"[{_HAN}]", text))
     return han * 3 >= len(re.findall(rf"[^\W\d_{_HAN}]", text)) + han and han > 0
 
@@ -120,7 +122,7 @@ def _tokens(plain: str) -> Iterator[Token]:
     spaces = {match.start() for match in _HAN_SPACE.finditer(plain)}
     for match in _PIECE.finditer(plain):
         kind, piece = match.lastgroup, match.group()
-        if kind in ("stop", "pause") or match.start() - 1 in spaces or _spaced(plain, match.start(), spaces):
+        if kind in ("stop", "pause") or (spaces and _spaced(plain, match.start(), spaces)):
             clause += 1
             sentence += kind == "stop"
         if kind in ("stop", "pause"):
@@ -179,6 +181,8 @@ def _merge_en_numbers(tokens: list[Token]) -> list[Token]:
 
 def _merge_zh_numbers(tokens: list[Token]) -> list[Token]:
     """Joined character by character, so one token is one character and positions agree."""
+    if all(token.text.isascii() for token in tokens):
+        return tokens
     joined = "".join(token.text if len(token.text) == 1 else "\ufffc" for token in tokens)
     merged: list[Token] = []
     at = 0
@@ -249,9 +253,15 @@ def _syllables(tokens: Sequence[Token]) -> Iterator[str]:
         yield from _read("".join(words)) if is_han else words
 
 
-@lru_cache(maxsize=4096)
-def _read(han: str) -> tuple[str, ...]:
-    return tuple(_near(syllable) for syllable in lazy_pinyin(han, errors=_each))
+def _read(han: str) -> Iterator[str]:
+    for word in seg.cut(han):
+        yield from _sound(word)
+
+
+@lru_cache(maxsize=8192)
+def _sound(word: str) -> tuple[str, ...]:
+    """Of one word of the dictionary that tells how a character is read in it; people use the same few thousand."""
+    return tuple(_near(syllable) for syllable in lazy_pinyin([word], errors=_each))
 
 
 def _is_han(word: str) -> bool:

@@ -132,16 +132,19 @@ def resemble(
     A stretch that differs from the line by a negation means the opposite, however close the vectors are.
     """
     likeness = units @ lines.like_vectors.T
+    best = likeness.max(axis=1)
+    if best.max() < examples.threshold:
+        return
     unlikeness = (units @ lines.unlike_vectors.T).max(axis=1, initial=-1.0) if len(lines.unlike_vectors) else None
-    for row in np.argsort(-likeness.max(axis=1), kind="stable"):
-        best = int(likeness[row].argmax())
-        score = float(likeness[row, best])
+    for row in np.argsort(-best, kind="stable"):
+        score = float(best[row])
         if score < examples.threshold or (unlikeness is not None and unlikeness[row] >= score):
             continue
+        line = int(likeness[row].argmax())
         start, end = spans[row]
-        flipped = (negations(normalise(text[start:end])) - lines.negations[best]) % 2
+        flipped = (negations(normalise(text[start:end])) - lines.negations[line]) % 2
         if examples.negation == "ignore" or not flipped:
-            yield Resemblance(start=start, end=end, score=min(1.0, score), line=lines.like[best])
+            yield Resemblance(start=start, end=end, score=min(1.0, score), line=lines.like[line])
 
 
 def unit(vectors: Vectors) -> Vectors:

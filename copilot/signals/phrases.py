@@ -94,6 +94,8 @@ def _by_first(patterns: Sequence[Pattern]) -> _Index:
 def _find(index: _Index, normal: Normal) -> Iterator[tuple[int, int, str]]:
     for layer, by_first in index.items():
         units: tuple[str, ...] = getattr(normal, layer)
+        if by_first.keys().isdisjoint(units):
+            continue
         for first, unit in enumerate(units):
             by_second = by_first.get(unit)
             if by_second is None:
