@@ -19,7 +19,7 @@ _KEPT: Final = 32 << 20
 
 
 def spare() -> None:
-    """Share few heaps among all threads, keep nothing large. Call before threads start; without glibc it does nothing."""
+    """Share few heaps, keep nothing large. Call before threads start; does nothing where there is no glibc."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         libc.mallopt(_M_ARENA_MAX, _ARENAS)
         libc.mallopt(_M_MMAP_THRESHOLD, _LARGE)

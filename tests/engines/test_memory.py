@@ -21,9 +21,10 @@ LARGE = """
 from copilot.engines.memory import spare
 spare()
 def resident(): return int(open("/proc/self/statm").read().split()[1]) * 4096
+small = []
 for _ in range(3):  # what was freed once is what glibc would keep the next time
-    piece = bytearray(20_000_000)
-    small = bytearray(100_000)
+    piece = bytearray(b"1") * 20_000_000
+    small += [bytearray(100_000) for _ in range(5)]  # so that it is not the end of the heap
     before = resident()
     del piece
 print(before - resident())
