@@ -12,23 +12,26 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from copilot.call.call import CallSetup
 from copilot.config import Settings
 from copilot.engines.llm import llm_limits
-from copilot.errors import RemoteProtocolError
+from copilot.errors import PlaybookError, RemoteProtocolError
 from copilot.events import Language
 from copilot.knowledge.index import index_of
 from copilot.playbook.compile import compile_playbook
-from copilot.playbook.documents import with_documents
-from copilot.playbook.load import DEFAULT, find_playbook, parse_playbook, shipped_packs
+from copilot.playbook.load import DEFAULT, complete, find_playbook, shipped_packs
 from copilot.playbook.model import Playbook
+from copilot.playbook.source import Source
 from copilot.server.header import Header
 from copilot.signals.intents import IntentScorer
 from copilot.signals.listener import prepare
 from copilot.store.layout import data_root
 from copilot.store.shelf import Shelf
+
+log = structlog.get_logger(__name__)
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 
@@ -55,7 +58,11 @@ class Library:
                 "playbook.unknown", "there is no playbook of that name", hint="`GET /v1/playbooks` lists the names."
             )
         async with self._lock:
-            return await asyncio.to_thread(self._setup, name, language)
+            try:
+                return await asyncio.to_thread(self._setup, name, language)
+            except PlaybookError as error:  # the caller only hears that it is wrong; who mends it reads the log
+                log.error("playbook.unusable", playbook=name, code=error.code, file=error.file, line=error.line)
+                raise
 
     async def warm(self) -> None:
         """Prepare the default playbooks before the first call."""
@@ -81,7 +88,7 @@ class Library:
         if not version:
             return None
         beside = Path(books.folder) if books.folder else None
-        return with_documents(parse_playbook(self.shelf.text(version), name), beside, books.knowledge)
+        return complete(Source(self.shelf.text(version), f"{name}@{version.version}"), beside, books.knowledge)
 
     async def prepared(self, header: Header) -> CallSetup:
         """The setup a recovered call was started with."""

@@ -1,0 +1,46 @@
+"""A playbook that is wrong: the call is refused, and the operator can read why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import structlog
+from numpy.typing import NDArray
+
+from copilot.config import Settings
+from copilot.errors import PlaybookError
+from copilot.server.playbooks import Library
+from tests.call.rig import PLAYBOOK
+from tests.server.node import settings
+
+
+def with_folder(settings: Settings, folder: Path) -> Settings:
+    return msgspec.structs.replace(settings, playbooks=msgspec.structs.replace(settings.playbooks, folder=str(folder)))
+
+
+def nothing(texts: Sequence[str]) -> NDArray[np.float32]:
+    return np.zeros((len(texts), 512), np.float32)
+
+
+async def test_the_log_says_which_playbook_is_wrong_and_where(tmp_path: Path) -> None:
+    library = Library(with_folder(settings(tmp_path / "data"), tmp_path), encode=nothing)
+    file = tmp_path / "mine.yaml"
+    file.write_text(PLAYBOOK.replace("kind: sop", "kind: soup"), encoding="utf-8")
+    with structlog.testing.capture_logs() as logs, pytest.raises(PlaybookError):
+        await library.setup("mine", "en")
+    (said,) = logs
+    assert (said["event"], said["playbook"], said["code"]) == ("playbook.unusable", "mine", "playbook.invalid")
+    assert (said["file"], said["line"]) == (str(file), PLAYBOOK[: PLAYBOOK.index("kind: sop")].count("\n") + 1)
+
+
+async def test_a_version_whose_documents_went_away_names_the_line(tmp_path: Path) -> None:
+    library = Library(with_folder(settings(tmp_path / "data"), tmp_path), encode=nothing)
+    text = PLAYBOOK + "knowledge: {folder: gone, when: {signal: objection.price}}\n"
+    library.shelf.put(text, "published", at="2026-03-01T00:00:00.000Z")
+    with structlog.testing.capture_logs() as logs, pytest.raises(PlaybookError, match="no such folder"):
+        await library.setup("small", "en")
+    assert (logs[0]["file"], logs[0]["line"]) == ("small@1.0.0", PLAYBOOK.count("\n") + 1)
