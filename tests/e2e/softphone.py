@@ -106,17 +106,6 @@ class Softphone:
         acks = self.of("audio.ack")
         return acks[-1]["persisted"] if acks else 0
 
-    @property
-    def is_overloaded(self) -> bool:
-        """The server says that it goes without something, because recognition does not keep up."""
-        without = set()
-        for message in self.of("service.degraded", "service.restored"):
-            if message["type"] == "service.restored":
-                without.discard(message["stage"])
-            elif message["reason"] == "overload":
-                without.add(message["stage"])
-        return bool(without)
-
     async def send(self, **message: Any) -> None:
         await self.socket.send(json.dumps(message))
 
@@ -137,8 +126,8 @@ class Softphone:
     ) -> int:
         """Send audio from sample ``begin`` at the pace it reaches the disk, to its end or until something happened.
 
-        ``as_spoken``: never faster than people speak either, also after a delay, and not while the server is
-        overloaded: what is said then may be kept as audio only. Returns the offset behind the last sample sent.
+        ``as_spoken``: never faster than people speak either, also after a delay. Returns the offset behind the last
+        sample sent.
         """
         rate, epoch = demo_audio()[1], self.of("call.started")[-1]["epoch"]
         step, ahead, offset = rate * FRAME_MS // 1000, int(rate * AHEAD_S), begin
@@ -148,7 +137,6 @@ class Softphone:
             if as_spoken:
                 due = max(due + FRAME_MS / 1000, clock())
                 await asyncio.sleep(due - clock())
-                await self.holds(lambda: not self.is_overloaded)
             block = samples[offset : offset + step]
             await self.socket.send(pack_frame(epoch, offset, block.astype("<i2").tobytes()))
             offset += len(block)
