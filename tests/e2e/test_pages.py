@@ -106,6 +106,7 @@ async def test_what_became_of_a_call_is_said_where_it_ended_and_in_its_review(tm
         async with phone(address) as caller:
             await caller.start()
             panel = await browser.open(f"/rep/{caller.call_id}")
+            await caller.say(TALK)
             await caller.send(type="call.end", outcome="follow_up")
             await caller.until("call.ended")
         outcomes = (await concluded(http, caller.call_id))["outcomes"]
