@@ -181,6 +181,8 @@ class AccessSettings(Section, frozen=True, kw_only=True):
 class PlaybookSettings(Section, frozen=True, kw_only=True):
     """Which playbooks calls use. ``folder`` is searched before the shipped packs.
 
+    A call that names none gets the default of the language it says it is in; one that says ``auto`` gets
+    ``default_auto``, whatever is spoken then.
     ``knowledge`` is a folder of folders of documents, each named as the playbook (its ``id``) that may answer from it.
     """
 
@@ -188,6 +190,7 @@ class PlaybookSettings(Section, frozen=True, kw_only=True):
     knowledge: str = ""
     default_en: str = "outbound-en"
     default_zh: str = "outbound-zh"
+    default_auto: str = "outbound-en"
 
 
 class LlmSettings(Section, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import numpy as np
@@ -66,8 +67,8 @@ class Library:
 
     async def warm(self) -> None:
         """Prepare the default playbooks before the first call."""
-        await self.setup("", "en")
-        await self.setup("", "zh")
+        for language in get_args(Language):
+            await self.setup("", language)
 
     def names(self) -> list[str]:
         """What a client may ask for."""
@@ -77,7 +78,7 @@ class Library:
 
     def _setup(self, name: str, language: Language) -> tuple[Playbook, CallSetup]:
         books = self._settings.playbooks
-        wanted = name or (books.default_zh if language == "zh" else books.default_en)
+        wanted = name or {"en": books.default_en, "zh": books.default_zh, "auto": books.default_auto}[language]
         playbook = self._published(wanted or DEFAULT.get(language, DEFAULT["en"]))
         playbook = playbook or find_playbook(wanted, books.folder, language, books.knowledge)
         return playbook, self._prepare(playbook)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from copilot.config import Settings
 from copilot.errors import PlaybookError
+from copilot.events import Language
 from copilot.server.playbooks import Library
 from tests.call.rig import PLAYBOOK
 from tests.server.node import settings
@@ -44,3 +45,17 @@ async def test_a_version_whose_documents_went_away_names_the_line(tmp_path: Path
     with structlog.testing.capture_logs() as logs, pytest.raises(PlaybookError, match="no such folder"):
         await library.setup("small", "en")
     assert (logs[0]["file"], logs[0]["line"]) == ("small@1.0.0", PLAYBOOK.count("\n") + 1)
+
+
+WANTED = [("en", "outbound-en"), ("zh", "outbound-zh"), ("auto", "outbound-zh")]
+
+
+@pytest.mark.parametrize(("language", "wanted"), WANTED)
+async def test_a_call_that_names_no_playbook_gets_the_default_of_its_language(
+    tmp_path: Path, language: Language, wanted: str
+) -> None:
+    given = settings(tmp_path / "data")
+    books = msgspec.structs.replace(given.playbooks, default_en="", default_zh="", default_auto="outbound-zh")
+    library = Library(msgspec.structs.replace(given, playbooks=books), encode=nothing)
+    playbook, _ = await library.setup("", language)
+    assert playbook.id == wanted
