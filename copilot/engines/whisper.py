@@ -135,7 +135,10 @@ class Whisper:
     def _transcribe_short(self, short: Short, request: AsrRequest) -> Hypothesis:
         """One request, beginning with what its utterance's last reading said."""
         audio = normalise(request.samples)
-        heard = short.listener.listen(self._features(audio, self._listened(short.listener, len(audio))))
+        length = self._listened(short.listener, len(audio))
+        if request.kind != "interim":  # to be as exact as can be
+            length = self._window_ms(len(audio)) * SAMPLE_RATE_HZ // 1000
+        heard = short.listener.listen(self._features(audio, length))
         encoded = ctranslate2.StorageView.from_array(heard.encoded)
         (language,) = self._languages([request], encoded)
         context = self._context(request, language)

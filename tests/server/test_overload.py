@@ -267,7 +267,7 @@ async def test_how_many_calls_there_may_be_follows_from_the_recognisers_speed(tm
             limits.append(service.overload.limit)
     cost = 0.05 * speed.REAL / speed.PROBE_S
     share = LoadSettings().busy_share
-    assert limits[0] == int(2 * share / (cost * speed.SPEECH)) > 20
+    assert limits[0] == int(2 * share / (cost * speed.SPEECH)) > 10
     assert limits[0] // 4 - 1 <= limits[1] <= limits[0] // 4 + 1
     assert limits[2] == 1
 

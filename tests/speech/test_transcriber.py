@@ -103,8 +103,8 @@ def test_a_failed_speculation_is_asked_again_as_a_final():
 
 def test_interims_come_early_and_then_regularly():
     play = Play(decode_s=0.05).speak(2_560)
-    assert [job.end_ms for job in play.jobs("interim")] == [320, 928, 1_536, 2_144]
-    assert [interim.end_ms for interim in play.interims] == [320, 928, 1_536, 2_144]
+    assert [job.end_ms for job in play.jobs("interim")] == [288, 896, 1_504, 2_112]
+    assert [interim.end_ms for interim in play.interims] == [288, 896, 1_504, 2_112]
     assert all(not interim.is_final for interim in play.interims)
 
 
@@ -130,7 +130,7 @@ def test_the_pause_drops_a_waiting_interim():
 
 
 def test_no_interim_is_asked_for_in_a_pause():
-    play = Play().speak(288).rest(128)
+    play = Play().speak(256).rest(128)
     assert play.jobs("interim") == []
 
 
