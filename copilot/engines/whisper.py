@@ -6,8 +6,8 @@ and then the decoder loops. Hence a cap on tokens by duration and a second attem
 window with temperature fallback.
 
 An utterance is read several times while it grows. Each reading is the draft of the next (see ``drafting``), and the
-silence that fills a window is listened to once for all (see ``listening``): together a quarter of the price. That is
-for processors and models that were made ready for it; all else is read by CTranslate2, several utterances together.
+silence that fills an interim's window is listened to once for all (see ``listening``). That is for processors and
+models that were made ready for it; all else is read by CTranslate2, several utterances together.
 """
 
 from __future__ import annotations
