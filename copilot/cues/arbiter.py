@@ -2,9 +2,9 @@
 
 Every cue that matches *asks*. Some requests are refused at once (shadow, duplicate, once, max_shows, cooldown); the
 rest wait until nothing stands in their way, for at most ``hold_s``, and are then withheld for what stood there last.
-The best rank goes first: critical before the rest, then vital ones, then priority, then who asked first. A *vital*
-card is about a rule or a step that must not be forgotten: ``reserve_per_min`` places of every minute are for such cards
-alone, and one waits as long as it would stay on the screen, for what it says stays true.
+What cannot wait goes first: critical cards, then those about words that were just said, then vital ones, then priority,
+then who asked first. A *vital* card is about a rule or a step that must not be forgotten: ``reserve_per_min`` places of
+every minute are for such cards alone, and one waits as long as it would stay on the screen, for what it says stays true.
 
 Promises, for any stream of requests: never more than ``max_visible`` cards at once, never more than ``max_per_min``
 in any minute, of these never more than ``max_per_min - reserve_per_min`` (at least one) that are not vital, never two
@@ -73,6 +73,12 @@ class Request(Frozen, frozen=True, kw_only=True):
     def rank(self) -> tuple[bool, bool, int]:
         return self.cue.critical, self.is_vital, self.cue.priority
 
+    @property
+    def urgency(self) -> tuple[bool, bool, bool, int]:
+        """Who goes first: an answer is wanted now, a missing step is still missing in three seconds."""
+        is_answer = bool(self.utterance_id) and not self.again
+        return self.cue.critical, is_answer, self.is_vital, self.cue.priority
+
 
 class Show(Frozen, frozen=True, kw_only=True):
     """The card may be seen from now on."""
@@ -135,7 +141,7 @@ class Arbiter:
             return [Withhold(card_id=request.card_id, reason=refusal)]
         patience_s = max(self._attention.hold_s, request.cue.ttl_s if request.vital else 0.0)
         self._waiting.append(Waiting(request, until=now + patience_s))
-        self._waiting.sort(key=lambda waiting: waiting.request.rank, reverse=True)
+        self._waiting.sort(key=lambda waiting: waiting.request.urgency, reverse=True)
         return self.tick(now)
 
     def tick(self, now: float) -> list[Ruling]:

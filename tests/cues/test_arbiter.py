@@ -97,6 +97,20 @@ class TestBudget:
         room.ask(BIG)
         assert [line[1:] for line in room.at(3).log] == [("x1", "shown"), ("big3", "shown")]
 
+    def test_an_answer_goes_before_what_stays_true(self):
+        room = Room(min_gap_s=3, max_visible=3)
+        room.ask(X)
+        room.ask(cue("step", priority=90, ttl_s=20), vital=True)
+        room.at(1).ask(Y, utterance="u1")
+        assert [line[1:] for line in room.at(6).log] == [("x1", "shown"), ("y3", "shown"), ("step2", "shown")]
+
+    def test_a_snoozed_card_coming_back_is_no_answer(self):
+        room = Room(min_gap_s=3)
+        room.ask(X)
+        room.ask(Y, utterance="u1", again=True)
+        room.ask(BIG)
+        assert room.at(3).log[1:] == [(3.0, "big3", "shown")]
+
     def test_no_more_than_so_many_visible(self):
         room = Room(**FREE, max_visible=2, hold_s=6)
         for each in (X, Y, Z):
