@@ -19,6 +19,7 @@ import msgspec
 from copilot_client import Call, CallEvent, CallStream, Media, Refused, connect
 from copilot_client import messages as heard
 
+from copilot.cli.doctor import check_pages, tell
 from copilot.cli.main import settings_of
 from copilot.cli.output import complain, emit, people
 from copilot.cli.screen import Screen
@@ -26,6 +27,7 @@ from copilot.config import Settings
 from copilot.engines.media import Recording, open_recording
 from copilot.engines.suite import Suite, load_suite
 from copilot.errors import CopilotError, MediaFileError, UsageError
+from copilot.logs import configure_logs
 from copilot.playbook.load import find_playbook
 from copilot.review.model import Report
 from copilot.review.report import summary
@@ -59,6 +61,7 @@ def demo(
         raise MediaFileError("media.channels", "the demo needs two channels: rep left, customer right")
     settings, playbook = _with_file(settings_of(context), playbook)
     find_playbook(playbook, settings.playbooks.folder, language, settings.playbooks.knowledge)  # type: ignore[arg-type]
+    configure_logs("error", pretty=True)  # of an overload the screen tells, in words
     people.print("loading the models …")
     suite = load_suite(settings)
     call = Call(external_id="demo", rep_id="demo", playbook=playbook, language=language)  # type: ignore[arg-type]
@@ -147,9 +150,7 @@ class Player:
         media = Media(encoding="pcm_s16le", sample_rate=self._recording.sample_rate_hz)
         async with connect(url, media=media, call=self._call) as stream:
             self.call_id = stream.call_id
-            people.print(f"rep panel: [bold]{url}/rep/{stream.call_id}[/]\n")
-            if self.browser:
-                webbrowser.open(f"{url}/rep/{stream.call_id}")
+            self._show_panel(f"{url}/rep/{stream.call_id}")
             speaking = asyncio.create_task(self._speak(stream))
             try:
                 async for event in stream:
@@ -161,6 +162,15 @@ class Player:
                 speaking.cancel()
                 await asyncio.gather(speaking, return_exceptions=True)
         self._sum_up(await _report(f"{url}/v1/calls/{self.call_id}/report"))
+
+    def _show_panel(self, url: str) -> None:
+        people.print(f"rep panel: [bold]{url}[/]\n")
+        for pages in check_pages(Settings()):
+            if pages.level != "ok":
+                self.browser = False  # there is nothing to see
+                tell(pages)
+        if self.browser:
+            webbrowser.open(url)
 
     async def _speak(self, stream: CallStream) -> None:
         """Frames at the pace of speech: each is sent when its last sample has been spoken."""

@@ -9,6 +9,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Literal
 
 import click
@@ -54,12 +55,22 @@ def doctor(context: click.Context, as_json: bool) -> None:
     for finding in findings:
         if as_json:
             emit(finding)
-            continue
-        people.print(f"{MARKS[finding.level]} {finding.check}: ", end="")
-        people.print(finding.message, markup=False)
-        if finding.mend:
-            people.print(f"    {finding.mend}", markup=False)
-    context.exit(FINDINGS if any(finding.level == "problem" for finding in findings) else OK)
+        else:
+            tell(finding)
+    problems = sum(finding.level == "problem" for finding in findings)
+    if not as_json:
+        people.print(
+            f"{problems} to mend before `copilot serve` works." if problems else "All is well: `copilot serve`."
+        )
+    context.exit(FINDINGS if problems else OK)
+
+
+def tell(finding: Finding) -> None:
+    """One finding for the person at the terminal, and below it how to mend it."""
+    people.print(f"{MARKS[finding.level]} {finding.check}: ", end="")
+    people.print(finding.message, markup=False)
+    if finding.mend:
+        people.print(f"    {finding.mend}", markup=False)
 
 
 def _problem(check: str, error: CopilotError) -> Finding:
@@ -91,11 +102,10 @@ def check_recogniser(settings: Settings) -> Iterator[Finding]:
 
 
 def check_data_folder(settings: Settings) -> Iterator[Finding]:
-    """Calls can be written, and there is room for them."""
+    """Calls can be written."""
     root = data_root(settings.store)
-    nearest = next(folder for folder in (root, *root.parents) if folder.exists())
     try:
-        with tempfile.TemporaryFile(dir=nearest):
+        with tempfile.TemporaryFile(dir=_nearest(root)):
             pass
     except OSError as error:
         yield Finding(
@@ -106,7 +116,12 @@ def check_data_folder(settings: Settings) -> Iterator[Finding]:
         )
         return
     yield Finding(check="data directory", level="ok", message=str(root))
-    free_mb = shutil.disk_usage(nearest).free >> 20
+
+
+def check_disk(settings: Settings) -> Iterator[Finding]:
+    """There is room for new calls."""
+    root = data_root(settings.store)
+    free_mb = shutil.disk_usage(_nearest(root)).free >> 20
     is_enough = free_mb >= settings.store.min_free_mb
     yield Finding(
         check="disk",
@@ -114,6 +129,11 @@ def check_data_folder(settings: Settings) -> Iterator[Finding]:
         message=f"{free_mb:,} MB free; new calls need {settings.store.min_free_mb:,} MB",
         mend="" if is_enough else "Make room, delete old calls, or move the data directory.",
     )
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or the one above that is there and will hold it."""
+    return next(each for each in (folder, *folder.parents) if each.exists())
 
 
 def check_database(settings: Settings) -> Iterator[Finding]:
@@ -238,6 +258,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     check_models,
     check_recogniser,
     check_data_folder,
+    check_disk,
     check_database,
     check_bus,
     check_address,

@@ -14,6 +14,23 @@ from copilot.wire import messages as wire
 SPEAKER_STYLE = {"rep": "cyan", "customer": "yellow"}
 CARD_STYLE = {"compliance": "bold red", "objection": "bold magenta", "signal": "bold green"}
 STEP_MARK = {"done": "✓", "done_late": "✓ late", "warned": "… due soon:", "overdue": "! overdue:"}
+TROUBLES = {
+    "interims_slow": "busy: text comes in slower",
+    "interims_off": "busy: text comes sentence by sentence",
+    "recogniser_small": "busy: recognition takes shortcuts",
+    "semantic_off": "busy: only cues by wording",
+    "record_only": "recording only: no text for what is said now",
+    "recognition": "recognition is late",
+    "channels": "the channels may be mixed up",
+    "storage": "the recording cannot be saved",
+}
+CLOSINGS = {
+    "acked": "used",
+    "expired": "its time is over",
+    "superseded": "a more important one came",
+    "moment_passed": "its moment has passed",
+    "call_ended": "the call has ended",
+}
 CARD_WIDTH = 66
 
 
@@ -37,6 +54,7 @@ class Screen:
             wire.StepChangedMessage: self._step,
             wire.StageChangedMessage: self._stage,
             wire.ServiceDegradedMessage: self._degraded,
+            wire.ServiceRestored: self._restored,
             wire.CallPaused: self._paused,
         }
 
@@ -73,7 +91,8 @@ class Screen:
 
     def _closed(self, message: wire.CardClosed) -> None:
         headline = self._cards.pop(message.card_id, message.card_id)
-        self._line(message.pos_ms, Text(f"card {message.state}: {headline} ({message.reason})", style="dim"))
+        why = CLOSINGS.get(message.state) or CLOSINGS.get(message.reason) or message.reason.replace("_", " ")
+        self._line(message.pos_ms, Text(f"card gone: {headline} ({why})", style="dim"))
 
     def _step(self, message: wire.StepChangedMessage) -> None:
         if mark := STEP_MARK.get(message.state):
@@ -86,7 +105,12 @@ class Screen:
         self._line(message.pos_ms, Text(f"── {title} ──", style="bold"))
 
     def _degraded(self, message: wire.ServiceDegradedMessage) -> None:
-        self._line(message.pos_ms, Text(f"{message.stage}: {message.reason}", style="dark_orange"))
+        trouble = TROUBLES.get(message.stage, message.stage)
+        self._line(message.pos_ms, Text(trouble, style="dark_orange"))
+
+    def _restored(self, message: wire.ServiceRestored) -> None:
+        trouble = TROUBLES.get(message.stage, message.stage)
+        self._line(message.pos_ms, Text(f"no longer: {trouble}", style="dim"))
 
     def _paused(self, message: wire.CallPaused) -> None:
         self._line(message.pos_ms, Text(f"paused: {message.reason}", style="dim"))

@@ -68,7 +68,7 @@ def migrate(engine: Engine) -> None:
         raise StorageError(
             "storage.unavailable",
             f"the database cannot be opened: {type(error).__name__}",
-            hint="Check `store.database` and that the server runs; for SQLite, that the data directory is writable.",
+            hint="Check `store.database` and that its server runs; for SQLite, that the disk is writable and not full.",
         ) from error
 
 

@@ -60,8 +60,9 @@ def test_a_recogniser_elsewhere_that_does_not_answer_is_a_problem() -> None:
 
 
 def test_a_data_directory_that_does_not_exist_yet_is_well(tmp_path: Path) -> None:
-    folder, disk = doctor.check_data_folder(at(tmp_path / "a" / "b", min_free_mb=0))
-    assert (folder.level, disk.level) == ("ok", "ok")
+    settings = at(tmp_path / "a" / "b", min_free_mb=0)
+    findings = [*doctor.check_data_folder(settings), *doctor.check_disk(settings)]
+    assert [finding.level for finding in findings] == ["ok", "ok"]
     assert not (tmp_path / "a").exists()
 
 
@@ -73,7 +74,7 @@ def test_a_data_directory_inside_a_file_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_a_problem(tmp_path: Path) -> None:
-    _, disk = doctor.check_data_folder(at(tmp_path, min_free_mb=1 << 40))
+    (disk,) = doctor.check_disk(at(tmp_path, min_free_mb=1 << 40))
     assert disk.level == "problem"
     assert disk.mend
 
