@@ -4,6 +4,7 @@ The rooms, in the order a call flows through them:
 
     errors      the exception tree; each error has a stable code and says whose fault it is
     events      the vocabulary: frozen structs that pass between rooms
+    complaint   what types complain of, in plain words
     clock       the only place that reads a clock
     config      settings, one struct per room
     logs        structured logs on stderr, never what was said

@@ -10,7 +10,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
+from msgspec.inspect import StrType
 
+from copilot.complaint.explain import explain
+from copilot.complaint.kinds import inner, kind_at
 from copilot.errors import ConfigError
 
 Probability = Annotated[float, Meta(ge=0, le=1)]
@@ -241,6 +244,9 @@ def _cores() -> int:
 
 
 PREFIX = "COPILOT_"
+REFERENCE = "`docs/reference/settings.md` lists every setting."
+SECRET = ("token", "api_key", "database", "url")
+"""Settings that may hold a password: what is wrong with them is said without repeating them."""
 SHORT = {
     "COPILOT_MODELS_DIR": ("models", "dir"),
     "COPILOT_MODELS_SOURCE": ("models", "source"),
@@ -254,17 +260,19 @@ def load_settings(file: Path | None, environ: Mapping[str, str] = os.environ) ->
     Raises ConfigError (``config.unreadable``, ``config.syntax``, ``config.invalid``).
     """
     tree = _read(file) if file else {}
+    variables: dict[str, str] = {}
     for name, value in environ.items():
         path = _variable_path(name)
         if path:
-            _place(tree, path, _parse(value))
+            place = ".".join(("$", *path))
+            _place(tree, path, _parse(value, kind_at(Settings, place)), name)
+            variables[place] = name
     try:
         return msgspec.convert(tree, Settings, strict=False)
     except msgspec.ValidationError as error:
-        source = str(file) if file else "environment"
-        raise ConfigError(
-            "config.invalid", f"{source}: {error}", hint="`docs/reference/settings.md` lists every setting."
-        ) from error
+        found = explain(str(error), tree, Settings, secret=SECRET)
+        source = _blamed(found.path, variables) or (str(file) if file else "environment")
+        raise ConfigError("config.invalid", f"{source}: {found}", hint=f"{found.hint} {REFERENCE}".lstrip()) from error
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -284,15 +292,26 @@ def _variable_path(name: str) -> tuple[str, ...]:
     return ("log_level",) if name == "COPILOT_LOG_LEVEL" else ()
 
 
-def _parse(value: str) -> Any:
-    """A variable's value as TOML would read it, or the bare string."""
+def _blamed(path: str, variables: Mapping[str, str]) -> str:
+    """The variable that put what is wrong at ``path``, if one did."""
+    for place, name in variables.items():
+        if f"{place}.".startswith(f"{path}.") or path.startswith((f"{place}.", f"{place}[")):
+            return name
+    return ""
+
+
+def _parse(value: str, kind: Any) -> Any:
+    """A variable's value as TOML would read it, or the bare string: also for digits where text belongs."""
     try:
-        return tomllib.loads(f"value = {value}")["value"]
+        parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return value
+    return value if isinstance(inner(kind), StrType) and not isinstance(parsed, str) else parsed
 
 
-def _place(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+def _place(tree: dict[str, Any], path: tuple[str, ...], value: Any, name: str) -> None:
     for key in path[:-1]:
         tree = tree.setdefault(key, {})
+        if not isinstance(tree, dict):
+            raise ConfigError("config.invalid", f"{name}: {key!r} is one setting, not a table of them", hint=REFERENCE)
     tree[path[-1]] = value

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from copilot.backtest.aliases import Truth, truth_of
 from copilot.call.call import CallSetup
 from copilot.call.render import is_told
+from copilot.complaint.explain import explain
 from copilot.events import Frozen, Signal, Utterance
 from copilot.playbook.compile import Plan, Rule
-from copilot.playbook.complaint import explain_briefly
 from copilot.playbook.model import TEXT_LEAVES
 from copilot.playbook.walk import form, walk
 from copilot.signals.listener import Listener
@@ -91,7 +91,7 @@ class Scorer:
             line = msgspec.convert(value, Line)
         except msgspec.ValidationError as error:
             kept = value if isinstance(value, dict) else {}
-            return Scored(number=number, line=kept, error=explain_briefly(str(error), value, Line))
+            return Scored(number=number, line=kept, error=explain(str(error), value, Line).brief)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return Scored(number=number, error=f"not a JSON object on one line: {error}")
         if len(line.text) > MAX_CHARACTERS:

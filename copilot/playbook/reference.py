@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import msgspec.inspect as inspecting
 
+from copilot.complaint.kinds import description, words
 from copilot.playbook import model
-from copilot.playbook.kinds import description, words
 
 PARTS: tuple[type[msgspec.Struct], ...] = (
     model.Playbook, model.SignalRule, model.Stage, model.Step, model.Due, model.Cue, model.CardContent, model.Expected,

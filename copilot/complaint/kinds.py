@@ -1,4 +1,4 @@
-"""What may be written at a place of a playbook, in words: the types of the model as an author reads them."""
+"""What may be written at a place, in words: types as the people who write by hand read them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ import msgspec.inspect as inspecting
 def inner(kind: Any) -> Any:
     """The type itself, where it may also be left out, without what is said about it."""
     if isinstance(kind, inspecting.UnionType):
-        kind = next(option for option in kind.types if not isinstance(option, inspecting.NoneType))
+        kind = _options(kind)[0]
     return inner(kind.type) if isinstance(kind, inspecting.Metadata) else kind
 
 
 def kind_at(whole: type[msgspec.Struct], path: str) -> Any:
-    """The type at ``path`` (``$.cues[3].when``; ``[...]`` is any entry of a mapping) of ``whole``."""
+    """The type at ``path`` (``$.cues[3].when``; ``[...]`` is any entry of a mapping) of ``whole``.
+
+    None where ``whole`` has no such place.
+    """
     kind: Any = inspecting.type_info(whole)
-    for token in re.findall(r"\.([^.\[\]]+)|(\[)", path):
+    for key, _ in re.findall(r"\.([^.\[\]]+)|(\[)", path):
         kind = inner(kind)
-        if token[0]:
-            kind = next(field.type for field in kind.fields if field.encode_name == token[0])
+        if key:
+            fields = getattr(kind, "fields", ())
+            kind = next((field.type for field in fields if field.encode_name == key), None)
         else:
-            kind = kind.value_type if isinstance(kind, inspecting.DictType) else kind.item_type
+            kind = getattr(kind, "value_type" if isinstance(kind, inspecting.DictType) else "item_type", None)
     return kind
 
 
@@ -32,10 +36,13 @@ def words(kind: Any) -> str:  # noqa: PLR0911  # a table: one line per type
     """What belongs there: ``a whole number from 0 to 100``."""
     if said := description(kind):
         return said
+    if isinstance(kind, inspecting.UnionType) and len(_options(kind)) > 1:
+        return " or ".join(words(option) for option in _options(kind))
     kind = inner(kind)
     match kind:
         case inspecting.LiteralType():
-            return f"{'one of ' if len(kind.values) > 1 else ''}{', '.join(str(value) for value in kind.values)}"
+            values = [str(value) or '""' for value in kind.values]
+            return f"{'one of ' if len(values) > 1 else ''}{', '.join(values)}"
         case inspecting.IntType() | inspecting.FloatType():
             return f"a {'whole ' if isinstance(kind, inspecting.IntType) else ''}number{bounds(kind)}"
         case inspecting.VarTupleType():
@@ -43,7 +50,7 @@ def words(kind: Any) -> str:  # noqa: PLR0911  # a table: one line per type
             most = f" of at most {kind.max_length:,}" if kind.max_length else ""
             return f"a list{least}{most}"
         case inspecting.StrType():
-            return f"text of 1 to {kind.max_length} characters" if kind.max_length else "text"
+            return _text(kind)
         case inspecting.BoolType():
             return "true or false"
         case _:
@@ -61,5 +68,21 @@ def description(kind: Any) -> str:
 
 def bounds(kind: Any) -> str:
     """`` from 0 to 100``; nothing for a number without bounds."""
-    least = f" from {kind.ge:,g}" if kind.ge is not None else f" above {kind.gt:,g}" if kind.gt is not None else ""
-    return least + (f" to {kind.le:,g}" if kind.le is not None else "")
+    said = ((" from ", kind.ge), (" above ", kind.gt), (" to ", kind.le), (" below ", kind.lt))
+    return "".join(f"{word}{_number(bound)}" for word, bound in said if bound is not None)
+
+
+def _number(bound: float) -> str:
+    return f"{int(bound):,}" if bound == int(bound) else f"{bound:,g}"
+
+
+def _options(kind: inspecting.UnionType) -> list[Any]:
+    return [option for option in kind.types if not isinstance(option, inspecting.NoneType)]
+
+
+def _text(kind: inspecting.StrType) -> str:
+    if kind.pattern:
+        return f"text like {kind.pattern}"
+    if kind.max_length:
+        return f"text of {f'{kind.min_length} to' if kind.min_length else 'at most'} {kind.max_length:,} characters"
+    return "text"
