@@ -8,7 +8,8 @@ from typing import Any, get_args
 
 import msgspec
 
-from copilot.errors import AccessError, CopilotError, RemoteProtocolError
+from copilot.complaint.explain import explain, not_json
+from copilot.errors import AccessError, CopilotError, PlaybookError, RemoteProtocolError
 from copilot.wire.codes import CLOSE_CODES, ERROR_CODES, CloseCode, ErrorCode
 from copilot.wire.messages import (
     VERSION,
@@ -38,8 +39,7 @@ __all__ = [
 MAX_TEXT_BYTES = 65_536
 
 _START = "call.start"
-_AT = " - at "
-_MEDIA = "`$.media"
+_MEDIA = "$.media"
 
 
 class _Peek(msgspec.Struct):
@@ -50,6 +50,9 @@ class _Peek(msgspec.Struct):
 def message_types(union: UnionType) -> dict[str, type[Message]]:
     """The messages of a union by their ``type``, in the order they are declared."""
     return {member.__struct_config__.tag: member for member in get_args(union)}
+
+
+_Decoders = Mapping[str, msgspec.json.Decoder[Any]]
 
 
 def _decoders(union: UnionType) -> dict[str, msgspec.json.Decoder[Any]]:
@@ -93,6 +96,8 @@ def close_code_for(error: CopilotError) -> int:
     """The close code that goes with an error: its own, else that of the published table, else 1011."""
     if isinstance(error, RemoteProtocolError):
         return error.close_code
+    if isinstance(error, PlaybookError):
+        return 4422
     if isinstance(error, AccessError):
         return 4401 if error.status == 401 else 4403
     known = ERROR_CODES.get(error.code)
@@ -106,23 +111,30 @@ def error_message(error: CopilotError, *, closing: bool = True) -> Error:
     return Error(code=error.code, message=error.message, retryable=retryable, hint=error.hint)
 
 
-def _decode(text: str | bytes, decoders: Mapping[str, msgspec.json.Decoder[Any]], limit: int | None) -> Any:
+def _decode(text: str | bytes, decoders: _Decoders, limit: int | None) -> Any:
     data = _utf8(text)
     if limit is not None and len(data) > limit:
         raise RemoteProtocolError("message.too_large", f"a message holds at most {limit} bytes, got {len(data)}")
     try:
-        peek = _PEEK.decode(data)
-        decoder = decoders.get(peek.type)
-        if decoder is None:
-            return None
-        _check_version(peek)
-        return decoder.decode(data)
-    except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from error
+        return _read(data, decoders)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RemoteProtocolError("message.not_json", f"not JSON: {error}") from error
+        hint = "Send one JSON object per text frame, in UTF-8."
+        raise RemoteProtocolError("message.not_json", f"not JSON: {not_json(error, data)}", hint=hint) from error
     except RecursionError as error:
         raise RemoteProtocolError("message.too_deep", "the message is nested too deeply") from error
+
+
+def _read(data: bytes, decoders: _Decoders) -> Any:
+    decoder = _PEEK
+    try:
+        peek = _PEEK.decode(data)
+        if peek.type not in decoders:
+            return None
+        _check_version(peek)
+        decoder = decoders[peek.type]
+        return decoder.decode(data)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error), msgspec.json.decode(data), decoder.type) from error
 
 
 def _utf8(text: str | bytes) -> bytes:
@@ -145,8 +157,9 @@ def _check_version(peek: _Peek) -> None:
         )
 
 
-def _invalid(reason: str) -> RemoteProtocolError:
+def _invalid(complaint: str, value: Any, whole: type[msgspec.Struct]) -> RemoteProtocolError:
     """A wrong field; one below ``media`` is a matter of what is supported."""
-    if reason.rpartition(_AT)[2].startswith(_MEDIA):
-        return RemoteProtocolError("media.unsupported", reason, close_code=4406)
-    return RemoteProtocolError("message.invalid", reason)
+    found = explain(complaint, value, whole)
+    if found.path.startswith(_MEDIA):
+        return RemoteProtocolError("media.unsupported", str(found), close_code=4406, hint=found.hint)
+    return RemoteProtocolError("message.invalid", str(found), hint=found.hint)

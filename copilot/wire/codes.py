@@ -39,11 +39,15 @@ _CLOSE = (
     CloseCode(4409, "superseded", "A newer connection has taken over this call.", False),
     CloseCode(4410, "resume_expired", "The call was not resumed in time and is over.", False),
     CloseCode(4413, "slow_consumer", "The client read its events too slowly.", True),
+    CloseCode(4422, "playbook", "The playbook of the call is wrong or missing.", False),
     CloseCode(4429, "rate_limited", "Too many connections or messages.", True),
     CloseCode(4503, "no_capacity", "The node takes no more calls for now.", True),
 )
 CLOSE_CODES: dict[int, CloseCode] = {row.code: row for row in _CLOSE}
 
+_PLAYBOOK_REMEDY = (
+    "Mend the playbook: `copilot playbook lint` and the server's log say where. Trying again will not help."
+)
 _ERRORS = (
     ErrorCode("message.not_json", 4400, "A text frame is not JSON.", "Send one JSON object per text frame, UTF-8."),
     ErrorCode("message.invalid", 4400, "A field is missing or wrong; the message names its path.", "See the schema."),
@@ -71,7 +75,7 @@ _ERRORS = (
     ErrorCode("auth.host", 4403, "A host name the server does not know as its own.", "Use localhost, or set tokens."),
     ErrorCode("auth.origin", 4403, "A web page from a foreign origin.", "Add it to `access.allowed_origins`."),
     ErrorCode("auth.resume", 4403, "The resume token is not that of the call.", "Start a new call."),
-    ErrorCode("request.invalid", None, "A wrong query parameter; refused before the upgrade.", "See the reference."),
+    ErrorCode("request.invalid", None, "A wrong query parameter; refused before the upgrade.", "The message names it."),
     ErrorCode("call.unknown", 4404, "No such call.", "Check the id."),
     ErrorCode(
         "playbook.unknown", 4400, "`call.start` names no playbook of this server.", "`GET /v1/playbooks` lists them."
@@ -82,8 +86,23 @@ _ERRORS = (
     ErrorCode("resume.expired", 4410, "The call is over.", "Start a new call with the same `external_id`."),
     ErrorCode("viewer.slow", 4413, "Events were read too slowly.", "Reconnect with the last `seq`."),
     ErrorCode("rate.exceeded", None, "Too many commands; this one was not taken.", "Wait as long as the hint says."),
-    ErrorCode("playbook.invalid", 1011, "The playbook of that name is wrong.", "The operator has to mend it."),
-    ErrorCode("playbook.syntax", 1011, "The playbook of that name is not YAML.", "The operator has to mend it."),
+    *(
+        ErrorCode(f"playbook.{reason}", 4422, "The playbook of that name is wrong.", _PLAYBOOK_REMEDY)
+        for reason in (
+            "syntax",
+            "unknown_key",
+            "invalid",
+            "duplicate_id",
+            "unknown_reference",
+            "impossible_deadline",
+            "trigger",
+            "regex",
+            "too_large",
+            "knowledge",
+            "unreadable",
+            "cycle",
+        )
+    ),
     ErrorCode("storage.unwritable", 1011, "The call cannot be recorded.", "The operator has to look at the disk."),
     ErrorCode("storage.unavailable", 4503, "The database is away.", "Try again soon, or use another node."),
     ErrorCode(
