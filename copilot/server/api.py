@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
@@ -18,15 +19,21 @@ from copilot.review.model import Report
 from copilot.review.page import render_html
 from copilot.server import workbench_api
 from copilot.server.aftermath import stored_messages
+from copilot.server.asked import Wanted, in_body, in_query
 from copilot.server.doors import identify
 from copilot.server.service import Service
 from copilot.store.layout import AUDIO_FILE
-from copilot.store.rows import CallFilter, CallRow
+from copilot.store.rows import CallFilter, CallRow, CallState
 from copilot.wire import messages as wire
 from copilot.wire.standing import as_it_stands
 
 MOST_ROWS = 200
-LANGUAGES: dict[str, Literal["en", "zh"]] = {"en": "en", "zh": "zh"}
+Moment = Annotated[
+    str, Meta(pattern=r"^\d{4}-\d\d-\d\d(T.*)?$", description="a time like 2026-01-31 or 2026-01-31T09:00:00Z")
+]
+Number = Annotated[int, Meta(ge=0)]
+MOST_EVENTS = 10**9
+"""More than any call has; a database takes only so many digits."""
 CARD_MESSAGES = (wire.CardRaised, wire.CardUpdated, wire.CardClosed, wire.CardSuppressed, wire.CardConcluded)
 
 
@@ -56,22 +63,28 @@ async def _call(request: Request, action: Action = "call.read") -> tuple[Actor, 
     return actor, await asyncio.to_thread(service.store.call, call_id)
 
 
+class CallsQuery(Wanted, frozen=True, kw_only=True):
+    """Which calls to list (``CallFilter``), how many, and after which."""
+
+    rep_id: str = ""
+    state: CallState | Literal[""] = ""
+    since: Moment = ""
+    until: Moment = ""
+    text: str = ""
+    limit: Number = 50
+    cursor: str = ""
+
+
 async def list_calls(request: Request) -> Response:
     """Newest first. A rep sees own calls only."""
-    actor, query = actor_of(request), request.query_params
+    actor = actor_of(request)
     if actor.role in ("rep", "ingest"):  # a rep without a subject owns nothing, not everything
         require(actor, "call.read", Resource(rep_id=actor.subject))
-    try:
-        wanted = msgspec.convert(
-            {name: query[name] for name in ("rep_id", "state", "since", "until", "text") if query.get(name)}, CallFilter
-        )
-    except msgspec.ValidationError as error:
-        raise UsageError("request.invalid", str(error)) from error
-    if actor.role == "rep":
-        wanted = msgspec.structs.replace(wanted, rep_id=actor.subject)
-    page = await asyncio.to_thread(
-        service_of(request).store.calls, wanted, limit=_limit(query.get("limit")), cursor=query.get("cursor", "")
-    )
+    query = in_query(request.query_params, CallsQuery)
+    rep_id = actor.subject if actor.role == "rep" else query.rep_id
+    where = CallFilter(rep_id=rep_id, state=query.state, since=query.since, until=query.until, text=query.text)
+    limit = min(MOST_ROWS, max(1, query.limit))
+    page = await asyncio.to_thread(service_of(request).store.calls, where, limit=limit, cursor=query.cursor)
     return reply({"calls": [_public(row) for row in page.calls], "next_cursor": page.next_cursor})
 
 
@@ -97,11 +110,18 @@ async def get_cards(request: Request) -> Response:
     return reply({"cards": [message for message in messages if isinstance(message, CARD_MESSAGES)]})
 
 
+class EventsQuery(Wanted, frozen=True, kw_only=True):
+    """Which events of a call: ``limit`` of them behind number ``after``."""
+
+    after: Number = 0
+    limit: Number = 5_000
+
+
 async def get_events(request: Request) -> Response:
     """The event log after ``after``."""
     _, row = await _call(request)
-    after = _number(request.query_params.get("after"), "after", 0)
-    limit = _number(request.query_params.get("limit"), "limit", 5_000)
+    query = in_query(request.query_params, EventsQuery)
+    after, limit = min(query.after, MOST_EVENTS), min(query.limit, MOST_EVENTS)
     bodies = await asyncio.to_thread(service_of(request).store.events, row.call_id, after, limit)
     return reply([msgspec.Raw(body) for body in bodies])
 
@@ -112,16 +132,18 @@ async def get_report(request: Request) -> Response:
     return Response(await _report(request, row.call_id), media_type="application/json")
 
 
+class PageQuery(Wanted, frozen=True, kw_only=True):
+    """The language of the page; left out, that of the call."""
+
+    lang: Literal["en", "zh"] | None = None
+
+
 async def get_report_page(request: Request) -> Response:
     """The diagnosis as a page, in the language asked for."""
     _, row = await _call(request)
+    query = in_query(request.query_params, PageQuery)
     report = msgspec.json.decode(await _report(request, row.call_id), type=Report)
-    language = request.query_params.get("lang")
-    page = render_html(
-        report,
-        language=LANGUAGES.get(language or "", report.call.language),
-        audio_url=f"/v1/calls/{row.call_id}/audio",
-    )
+    page = render_html(report, language=query.lang or report.call.language, audio_url=f"/v1/calls/{row.call_id}/audio")
     return HTMLResponse(page)
 
 
@@ -141,7 +163,7 @@ async def get_audio(request: Request) -> Response:
     return FileResponse(path, media_type="audio/flac", content_disposition_type="inline")
 
 
-class CallPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CallPatch(Wanted, frozen=True, kw_only=True):
     """What may be said of a call afterwards; an empty outcome takes it back."""
 
     outcome: CallOutcome | Literal[""]
@@ -151,10 +173,7 @@ async def patch_call(request: Request) -> Response:
     """Say what became of a call, while it is on or later."""
     actor, row = await _call(request, "call.judge")
     service = service_of(request)
-    try:
-        patch = msgspec.json.decode(await workbench_api.read_body(request), type=CallPatch)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError("request.invalid", str(error)) from error
+    patch = await in_body(request, CallPatch)
     row = await asyncio.to_thread(service.store.update_call, row.call_id, outcome=patch.outcome)
     service.audit(actor, f"call.judge {patch.outcome or 'nothing'}", row.call_id)
     return reply(_public(row))
@@ -205,18 +224,6 @@ async def get_status(request: Request) -> Response:
 def _public(row: CallRow) -> dict[str, Any]:
     """A call without what concerns only this machine."""
     return {key: value for key, value in msgspec.to_builtins(row).items() if key != "folder"}
-
-
-def _limit(text: str | None) -> int:
-    return min(MOST_ROWS, max(1, _number(text, "limit", 50)))
-
-
-def _number(text: str | None, name: str, default: int) -> int:
-    if not text:
-        return default
-    if not text.isascii() or not text.isdigit():
-        raise UsageError("request.invalid", f"`{name}` is a whole number")
-    return int(text[:12])
 
 
 async def nothing_here(request: Request) -> Response:

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from starlette.requests import Request
@@ -26,41 +27,64 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from copilot.access.policy import Action, Actor, require
-from copilot.backtest.desk import Order, Task, said, work
+from copilot.backtest.desk import Order, Task, refusal, work
 from copilot.errors import CapacityError, PlaybookError, UsageError
-from copilot.events import Frozen
-from copilot.playbook.load import find_source, read_version, shipped_packs
-from copilot.playbook.source import MAX_CHARS
+from copilot.playbook.documents import Documents
+from copilot.playbook.load import find_source, shipped_packs
+from copilot.server.asked import Wanted, in_body, in_query, in_text
 from copilot.server.doors import identify
 from copilot.server.service import Service
-from copilot.store.shelf import State
-
-MAX_BODY_BYTES = 4 * MAX_CHARS
+from copilot.store.shelf import Shelf, Version
 
 
-class Wanted(Frozen, frozen=True, kw_only=True):
-    """The body of a request that names playbooks, lines or calls."""
+class VersionsQuery(Wanted, frozen=True, kw_only=True):
+    """Of which playbook; left out, of all."""
+
+    playbook: str = ""
+
+
+class PublishQuery(Wanted, frozen=True, kw_only=True):
+    """Where a playbook is to go."""
+
+    state: Literal["published", "shadow", "draft"] = "published"
+
+
+class RetireQuery(Wanted, frozen=True, kw_only=True):
+    """A version by its digest or number."""
+
+    version: str
+
+
+class ScoreBody(Wanted, frozen=True, kw_only=True):
+    """Lines and what listens to them; without playbooks, the shipped packs."""
 
     playbook: str = ""
     playbooks: tuple[str, ...] = ()
-    before: str = ""
-    after: str = ""
-    lines: tuple[dict[str, Any], ...] = ()
+    lines: tuple[dict[str, Any], ...]
+
+
+class BacktestBody(Wanted, frozen=True, kw_only=True):
+    """A playbook and the calls it is tried on; without ``calls``, all since ``since``."""
+
+    playbook: str
     calls: tuple[str, ...] = ()
     since: str = ""
 
 
-class Put(Frozen, frozen=True, kw_only=True):
-    """Where a playbook is to go."""
+class DiffBody(Wanted, frozen=True, kw_only=True):
+    """Two playbooks and the calls they are tried on."""
 
-    state: State = "published"
+    before: str
+    after: str
+    calls: tuple[str, ...] = ()
+    since: str = ""
 
 
 async def get_versions(request: Request) -> Response:
     """What was published, kept or tried."""
     service, _ = _enter(request, "playbook.read")
-    shelf = service.library.shelf
-    return _reply({"versions": await asyncio.to_thread(shelf.versions, request.query_params.get("playbook", ""))})
+    query = in_query(request.query_params, VersionsQuery)
+    return _reply({"versions": await asyncio.to_thread(service.library.shelf.versions, query.playbook)})
 
 
 async def get_text(request: Request) -> Response:
@@ -74,18 +98,16 @@ async def get_text(request: Request) -> Response:
 async def publish(request: Request) -> Response:
     """Check a playbook and let new calls use it; what is wrong is refused with line and path."""
     service, actor = _enter(request, "playbook.write")
-    text = await _text(request)
-    state = _converted({"state": request.query_params.get("state", "published")}, Put).state
-    if state == "retired":
-        raise UsageError("request.invalid", "`state` is published, shadow or draft")
+    state = in_query(request.query_params, PublishQuery).state
+    text = await in_text(request)
     try:
-        books = service.settings.playbooks
-        await asyncio.to_thread(read_version, text, books.folder, books.knowledge)
+        _, documents = await asyncio.to_thread(service.library.read, text)
+        by = actor.subject or actor.role
         version = await asyncio.to_thread(
-            service.library.shelf.put, text, state, at=service.utc(), by=actor.subject or actor.role
+            service.library.shelf.put, text, state, at=service.utc(), by=by, documents=documents
         )
     except PlaybookError as error:
-        return _reply({"error": said(error)}, 422)
+        return _reply(refusal(error), 422)
     service.audit(actor, f"playbook.{state}", "")
     return _reply(version, 201)
 
@@ -93,10 +115,11 @@ async def publish(request: Request) -> Response:
 async def retire(request: Request) -> Response:
     """Take a version out of use."""
     service, actor = _enter(request, "playbook.write")
+    query = in_query(request.query_params, RetireQuery)
     version = await asyncio.to_thread(
         service.library.shelf.retire,
         request.path_params["playbook"],
-        request.query_params.get("version", ""),
+        query.version,
         at=service.utc(),
         by=actor.subject or actor.role,
     )
@@ -116,36 +139,38 @@ async def test(request: Request) -> Response:
 
 async def _read_only(request: Request, task: Task) -> Response:
     service, _ = _enter(request, "playbook.write")
-    return await _worked(request, service, Order(task=task, texts=(await _text(request),)))
+    return await _worked(request, service, Order(task=task, texts=(await in_text(request),)))
 
 
 async def score(request: Request) -> Response:
     """What is heard in each line, and how well that fits the labels."""
     service, _ = _enter(request, "playbook.write")
-    wanted = await _wanted(request)
+    wanted = await in_body(request, ScoreBody)
     names = wanted.playbooks or ((wanted.playbook,) if wanted.playbook else shipped_packs())
-    texts = [await asyncio.to_thread(_source, service, name) for name in names]
-    return await _worked(request, service, Order(task="score", texts=tuple(texts), lines=wanted.lines))
+    texts, documents = await asyncio.to_thread(_sources, service, names)
+    return await _worked(request, service, Order(task="score", texts=texts, documents=documents, lines=wanted.lines))
 
 
 async def backtest(request: Request) -> Response:
     """The cards stored calls would have had."""
     service, _ = _enter(request, "playbook.write")
-    wanted = await _wanted(request)
+    wanted = await in_body(request, BacktestBody)
     return await _on_calls(request, service, "backtest", wanted, (wanted.playbook,))
 
 
 async def diff(request: Request) -> Response:
     """The cards stored calls would gain and lose."""
     service, _ = _enter(request, "playbook.write")
-    wanted = await _wanted(request)
+    wanted = await in_body(request, DiffBody)
     return await _on_calls(request, service, "diff", wanted, (wanted.before, wanted.after))
 
 
-async def _on_calls(request: Request, service: Service, task: Task, wanted: Wanted, names: tuple[str, ...]) -> Response:
-    texts = [await asyncio.to_thread(_source, service, name) for name in names]
+async def _on_calls(
+    request: Request, service: Service, task: Task, wanted: BacktestBody | DiffBody, names: tuple[str, ...]
+) -> Response:
+    texts, documents = await asyncio.to_thread(_sources, service, names)
     root = str(service.data.root)
-    order = Order(task=task, texts=tuple(texts), root=root, calls=wanted.calls, since=wanted.since)
+    order = Order(task=task, texts=texts, documents=documents, root=root, calls=wanted.calls, since=wanted.since)
     return await _worked(request, service, order)
 
 
@@ -174,51 +199,30 @@ def _enter(request: Request, action: Action) -> tuple[Service, Actor]:
     return service, actor
 
 
-def _source(service: Service, name: str) -> str:
-    """The text a client means: YAML itself, a version, or what a call of that name would use."""
+def _sources(service: Service, names: Sequence[str]) -> tuple[tuple[str, ...], tuple[Documents | None, ...]]:
+    """The texts a client means, and the documents kept with each."""
+    sources = [_source(service, name) for name in names]
+    return tuple(text for text, _ in sources), tuple(documents for _, documents in sources)
+
+
+def _source(service: Service, name: str) -> tuple[str, Documents | None]:
+    """YAML itself, a version, or what a call of that name would use."""
     if "\n" in name:
-        return name
+        return name, None
     playbook, _, version = name.partition("@")
-    shelf = service.library.shelf
+    shelf, books = service.library.shelf, service.settings.playbooks
     if version:
-        return shelf.text(shelf.find(playbook, version))
+        return _kept(shelf, shelf.find(playbook, version))
     if playbook not in service.library.names():
         raise UsageError(
             "playbook.unknown", "there is no playbook of that name", hint="`GET /v1/playbooks` lists them."
         )
     published = shelf.published().get(playbook)
-    return shelf.text(published) if published else find_source(playbook, service.settings.playbooks.folder).text
+    return _kept(shelf, published) if published else (find_source(playbook, books.folder).text, None)
 
 
-async def _text(request: Request) -> str:
-    try:
-        return (await read_body(request)).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UsageError("request.invalid", "the body is not UTF-8 text") from error
-
-
-async def _wanted(request: Request) -> Wanted:
-    try:
-        return msgspec.json.decode(await read_body(request), type=Wanted)
-    except msgspec.DecodeError as error:
-        raise UsageError("request.invalid", str(error)) from error
-
-
-async def read_body(request: Request) -> bytes:
-    """What was sent. Raises UsageError ``request.too_large``."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise UsageError("request.too_large", f"a body has at most {MAX_BODY_BYTES:,} bytes")
-    return body
-
-
-def _converted(value: dict[str, str], kind: type[Put]) -> Put:
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise UsageError("request.invalid", str(error)) from error
+def _kept(shelf: Shelf, version: Version) -> tuple[str, Documents | None]:
+    return shelf.text(version), shelf.documents(version)
 
 
 def _reply(value: Any, status: int = 200) -> Response:
