@@ -1,6 +1,6 @@
 /** One WebSocket that comes back: exponential delays with jitter, a heartbeat, and close codes that mean "do not". */
 
-import { SUBPROTOCOL } from "./messages.js";
+import { SUBPROTOCOL, type ErrorReply } from "./messages.js";
 
 export type LinkState = "connecting" | "open" | "waiting" | "closed";
 
@@ -13,6 +13,8 @@ export interface LinkStatus {
   /** Close code and reason of the last connection, when there was one. */
   code: number;
   reason: string;
+  /** Why the server closed the last connection, when it said so. With `closed`: coming back would not help. */
+  error: ErrorReply | null;
 }
 
 /** The part of the browser's WebSocket that is used, so that tests and Node can bring their own. */
@@ -42,13 +44,14 @@ export interface LinkOptions {
   onStatus?: (status: LinkStatus) => void;
 }
 
-/** Coming back cannot help after these. */
-const FINAL_CODES = new Set([4400, 4401, 4403, 4404, 4406, 4409, 4410]);
+/** Coming back may help after these, and after no other: who is to blame has to change something first. */
+const RETRY_CODES = new Set([1001, 1005, 1006, 1011, 1012, 1013, 4408, 4413, 4429, 4503]);
 export const CLOSED_BY_US = 1000;
 const SILENT = 4000;
 
 export class Link {
-  status: LinkStatus = { state: "closed", attempt: 0, retryInMs: 0, code: 0, reason: "" };
+  status: LinkStatus = { state: "closed", attempt: 0, retryInMs: 0, code: 0, reason: "", error: null };
+  private said: ErrorReply | null = null;
   private socket: Socket | null = null;
   private cancelRetry: (() => void) | null = null;
   private cancelBeat: (() => void) | null = null;
@@ -119,16 +122,19 @@ export class Link {
     if (this.status.attempt > 0) this.status = { ...this.status, attempt: 0 };
     if (typeof data !== "string") return;
     const message: unknown = JSON.parse(data);
-    if (message && typeof message === "object" && "type" in message) this.options.onMessage(message as { type: string });
+    if (!message || typeof message !== "object" || !("type" in message)) return;
+    if (message.type === "error") this.said = message as ErrorReply;
+    this.options.onMessage(message as { type: string });
   }
 
   private lost(code: number, reason: string): void {
+    const error = this.said?.code === reason ? this.said : null;
     this.drop();
-    if (FINAL_CODES.has(code) || code === CLOSED_BY_US) return this.report("closed", { code, reason });
+    if (!RETRY_CODES.has(code)) return this.report("closed", { code, reason, error });
     const attempt = this.status.attempt + 1;
     const ceiling = Math.min(this.options.maxDelayMs, this.options.firstDelayMs * 2 ** (attempt - 1));
     const retryInMs = Math.round(ceiling * (0.5 + this.options.random() / 2));
-    this.report("waiting", { attempt, retryInMs, code, reason });
+    this.report("waiting", { attempt, retryInMs, code, reason, error });
     this.cancelRetry = this.options.schedule(() => this.open(), retryInMs);
   }
 
@@ -150,14 +156,14 @@ export class Link {
     this.cancelBeat?.();
     this.cancelRetry = this.cancelBeat = null;
     const socket = this.socket;
-    this.socket = null;
+    this.socket = this.said = null;
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
   }
 
   private report(state: LinkState, more: Partial<LinkStatus> = {}): void {
-    this.status = { ...this.status, retryInMs: 0, ...more, state };
+    this.status = { ...this.status, retryInMs: 0, error: null, ...more, state };
     this.options.onStatus(this.status);
   }
 }

@@ -30,8 +30,8 @@ export class FakeSocket implements Socket {
   deliver(...messages: object[]): void {
     for (const message of messages) this.onmessage?.({ data: JSON.stringify(message) });
   }
-  drop(code = 1006): void {
-    this.onclose?.({ code, reason: "" });
+  drop(code = 1006, reason = ""): void {
+    this.onclose?.({ code, reason });
   }
 
   get messages(): { type: string; [key: string]: unknown }[] {

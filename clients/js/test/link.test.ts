@@ -1,7 +1,18 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
 import { describe, expect, it } from "vitest";
 
 import { CallStream, CallViewer, decodeFrame, FloorViewer, Link, Sequence, type CallMessage, type LinkStatus } from "../src/index.js";
 import { FakeNetwork } from "./fakes.js";
+
+const ASYNCAPI = fileURLToPath(new URL("../../schema/asyncapi.json", import.meta.url));
+
+/** The close codes a server may use after which coming back helps, or does not. */
+function published(retry: boolean): number[] {
+  const codes = (JSON.parse(readFileSync(ASYNCAPI, "utf8")) as { "x-close-codes": { code: number; retry: boolean }[] })["x-close-codes"];
+  return codes.filter((each) => each.retry === retry).map((each) => each.code);
+}
 
 function linked(network: FakeNetwork, more: object = {}) {
   const states: LinkStatus[] = [];
@@ -43,7 +54,7 @@ describe("the link", () => {
     expect(link.status).toMatchObject({ state: "waiting", attempt: 1, retryInMs: 300 });
   });
 
-  it.each([4400, 4401, 4403, 4404, 4406, 4409, 4410, 1000])("stays away after close code %i", (code) => {
+  it.each([...published(false), 4999])("stays away after close code %i", (code) => {
     const network = new FakeNetwork();
     const { link } = linked(network);
     network.last.accept();
@@ -53,13 +64,35 @@ describe("the link", () => {
     expect(network.sockets).toHaveLength(1);
   });
 
-  it.each([1001, 1006, 1012, 4408, 4413, 4429, 4503])("comes back after close code %i", (code) => {
+  it.each(published(true))("comes back after close code %i", (code) => {
     const network = new FakeNetwork();
     linked(network);
     network.last.accept();
     network.last.drop(code);
     network.pass(60_000);
     expect(network.sockets.length).toBeGreaterThan(1);
+  });
+
+  it("says why the server refused, in the server's words", () => {
+    const network = new FakeNetwork();
+    const { link, states } = linked(network);
+    const said = { type: "error", code: "playbook.invalid", message: "'销售' is not one of info, sop", retryable: false, hint: "" };
+    network.last.accept();
+    network.last.deliver(said);
+    network.last.drop(4422, "playbook.invalid");
+    network.pass(60_000);
+    expect(link.status).toMatchObject({ state: "closed", code: 4422, error: said });
+    expect(states.filter((each) => each.error)).toHaveLength(1);
+    expect(network.sockets).toHaveLength(1);
+  });
+
+  it("does not take an earlier complaint for the reason of a close", () => {
+    const network = new FakeNetwork();
+    const { link } = linked(network);
+    network.last.accept();
+    network.last.deliver({ type: "error", code: "rate.exceeded", message: "", retryable: true, hint: "" });
+    network.last.drop(4409, "call.superseded");
+    expect(link.status).toMatchObject({ state: "closed", reason: "call.superseded", error: null });
   });
 
   it("asks a silent connection and leaves it when it does not answer", () => {

@@ -83,7 +83,9 @@ class Link:
             self._down_since = now
         delay_s = max(wanted_s, self.backoff.delay_s(self._attempt, self.random))
         if now + delay_s > self._down_since + self.patience_s:
-            raise ConnectionLost(f"no connection to {self.url}: {error}") from error
+            said = self._last_error
+            why = f"{said.message} ({said.code})" if said else error
+            raise ConnectionLost(f"no connection to {self.url}: {why}") from error
         self._attempt += 1
         self.wanted_delay_s = 0.0
         await asyncio.sleep(delay_s)
