@@ -45,7 +45,10 @@ class ConfigError(UsageError):
 
 
 class PlaybookError(UsageError):
-    """A playbook is wrong. ``file``, ``line`` (1-based, 0 = unknown) and ``path`` (``$.cues[3].when``) say where."""
+    """A playbook is wrong. ``file``, ``line`` (1-based, 0 = unknown) and ``path`` (``$.cues[3].when``) say where.
+
+    It is the first thing that was found; ``others`` is what else is wrong.
+    """
 
     def __init__(
         self, code: str, message: str, *, file: str = "", line: int = 0, path: str = "", hint: str = ""
@@ -54,6 +57,12 @@ class PlaybookError(UsageError):
         self.file = file
         self.line = line
         self.path = path
+        self.others: tuple[PlaybookError, ...] = ()
+
+    @property
+    def all(self) -> tuple[PlaybookError, ...]:
+        """This and the others, line by line."""
+        return tuple(sorted((self, *self.others), key=lambda error: error.line))
 
     def __str__(self) -> str:
         where = self.file + (f":{self.line}" if self.line else "")

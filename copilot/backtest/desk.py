@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from copilot.backtest.stored import find_recordings, since
 from copilot.config import Settings
 from copilot.errors import CopilotError, PlaybookError, UsageError
 from copilot.events import Frozen
-from copilot.playbook.documents import folder_of
+from copilot.playbook.documents import Documents, folder_of
 from copilot.playbook.lint import lint
 from copilot.playbook.load import interpret, read_version
 from copilot.playbook.model import Playbook
@@ -31,10 +32,14 @@ Task = Literal["lint", "test", "score", "backtest", "diff"]
 
 
 class Order(Frozen, frozen=True, kw_only=True):
-    """What is to be done. ``texts`` are playbooks (YAML), ``root`` the data directory."""
+    """What is to be done. ``texts`` are playbooks (YAML), ``root`` the data directory.
+
+    ``documents`` are those kept with each; without, they are where the server looks for them.
+    """
 
     task: Task
     texts: tuple[str, ...]
+    documents: tuple[Documents | None, ...] = ()
     root: str = ""
     lines: tuple[dict[str, Any], ...] = ()
     calls: tuple[str, ...] = ()
@@ -47,7 +52,14 @@ def work(settings: Settings, order: Order) -> bytes:
     try:
         return msgspec.json.encode(TASKS[order.task](settings, order))
     except CopilotError as error:
-        return msgspec.json.encode({"error": said(error)})
+        return msgspec.json.encode(refusal(error))
+
+
+def refusal(error: CopilotError) -> dict[str, object]:
+    """An error as the body of an answer; of a playbook, with everything that is wrong, line by line, in ``errors``."""
+    if isinstance(error, PlaybookError):
+        return {"error": said(error), "errors": [said(each) for each in error.all]}
+    return {"error": said(error)}
 
 
 def said(error: CopilotError) -> dict[str, object]:
@@ -60,7 +72,7 @@ def said(error: CopilotError) -> dict[str, object]:
 
 def _lint(settings: Settings, order: Order) -> dict[str, Any]:
     source, bench = Source(order.texts[0]), Bench.open(settings)
-    book = _book(settings, order.texts[0])
+    (book,) = _books(settings, order)
     documents = folder_of(interpret(source), _beside(settings), settings.playbooks.knowledge)
     return {
         "findings": [*lint(book, source, documents=documents), *examine(book, bench.setup(book), bench.encode, source)]
@@ -68,7 +80,7 @@ def _lint(settings: Settings, order: Order) -> dict[str, Any]:
 
 
 def _test(settings: Settings, order: Order) -> dict[str, Any]:
-    book, bench = _book(settings, order.texts[0]), Bench.open(settings)
+    (book,), bench = _books(settings, order), Bench.open(settings)
     setup = bench.setup(book)
     results = []
     for scenario in book.scenarios:
@@ -81,7 +93,7 @@ def _score(settings: Settings, order: Order) -> dict[str, Any]:
     if len(order.lines) > MAX_LINES:
         raise UsageError("request.invalid", f"at most {MAX_LINES:,} lines at a time")
     bench = Bench.open(settings)
-    books = [_book(settings, text) for text in order.texts]
+    books = _books(settings, order)
     languages = {"auto": ("en", "zh"), "en": ("en",), "zh": ("zh",)}
     scorer = Scorer({lang: bench.setup(book) for book in books for lang in languages[book.language]}, bench.encode)
     scored = list(scorer.score(msgspec.json.encode(line) for line in order.lines))
@@ -98,22 +110,24 @@ def _score(settings: Settings, order: Order) -> dict[str, Any]:
 
 
 def _backtest(settings: Settings, order: Order) -> dict[str, Any]:
-    runs = [
-        run for (run,) in run_all(_paths(order), [_book(settings, order.texts[0])], settings, model=True, workers=1)
-    ]
+    books = _books(settings, order)
+    runs = [run for (run,) in run_all(_paths(order), books, settings, model=True, workers=1)]
     return {"calls": [as_json(run) for run in runs], "totals": totals(runs)}
 
 
 def _diff(settings: Settings, order: Order) -> dict[str, Any]:
-    books = [_book(settings, text) for text in order.texts]
-    pairs = list(run_all(_paths(order), books, settings, model=True, workers=1))
+    pairs = list(run_all(_paths(order), _books(settings, order), settings, model=True, workers=1))
     found = compare([pair[0] for pair in pairs], [pair[1] for pair in pairs])
     return {"difference": found}
 
 
-def _book(settings: Settings, text: str) -> Playbook:
-    """With the documents it would have in a live call, so that it has the same cards."""
-    return read_version(text, settings.playbooks.folder, settings.playbooks.knowledge)
+def _books(settings: Settings, order: Order) -> list[Playbook]:
+    """Each with the documents it would have in a live call, so that it has the same cards."""
+    books = settings.playbooks
+    return [
+        read_version(text, books.folder, books.knowledge, documents=documents)
+        for text, documents in zip_longest(order.texts, order.documents)
+    ]
 
 
 def _beside(settings: Settings) -> Path | None:
@@ -139,4 +153,4 @@ TASKS: dict[Task, Callable[[Settings, Order], dict[str, Any]]] = {
     "diff": _diff,
 }
 
-__all__ = ["Order", "Task", "said", "work"]
+__all__ = ["Order", "Task", "refusal", "said", "work"]

@@ -29,6 +29,7 @@ LINES_PER_CALL = 40
 """A call is not an hour of small talk: as many lines are said, then another call begins."""
 TOLD_LINES = 3
 """How many of the lines that bring up a wrong card are shown to its author."""
+_NAMES: dict[Language, str] = {"en": "English", "zh": "Mandarin"}
 MANY_PER_HOUR = 6.0
 """Wrong cards of one cue per hour of talk that are worth a warning: one in ten minutes."""
 
@@ -110,12 +111,12 @@ def _noisy(playbook: Playbook, heard: Background, source: Source | None) -> Iter
     where = {cue.id: f"$.cues[{i}].when" for i, cue in enumerate(playbook.cues)}
     for cue_id, rate in heard.per_cue.items():
         many = rate > MANY_PER_HOUR
-        message = f"{cue_id!r}: about {rate:g} wrong cards per hour of {heard.language} background talk, such as "
+        message = f"{cue_id!r}: about {rate:g} wrong cards per hour of {_NAMES[heard.language]} small talk, such as "
         message += "; ".join(repr(line) for line in heard.heard[cue_id])
         yield _finding("cue.noisy", "warning" if many else "info", where.get(cue_id, "$"), message, source)
     if heard.shown_per_minute > heard.budget_per_minute / 2:
         shown = f"{heard.shown_per_minute:g} cards a minute of {heard.budget_per_minute} allowed"
-        message = f"background talk alone shows {shown}"
+        message = f"small talk alone shows {shown}"
         yield _finding("attention.budget", "warning", "$.attention", message, source)
 
 

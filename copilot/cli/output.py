@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from rich.cells import cell_len
 from rich.console import Console
 
 from copilot.errors import CopilotError, UsageError
@@ -14,6 +16,17 @@ OK, FINDINGS, USAGE = 0, 1, 2
 
 people = Console(stderr=True, highlight=False, soft_wrap=True)
 """Text for the person at the terminal."""
+
+
+def columns(*rows: Sequence[str]) -> None:
+    """Rows for a person, each column as wide as its widest cell (a Chinese character is as wide as two letters).
+
+    Lines are never broken: a quote at the end of a row may be long.
+    """
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
+        people.print("  ".join(cells).rstrip(), markup=False)
 
 
 def emit(value: Any) -> None:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 import msgspec
+from rich.markup import escape
 
 from copilot.backtest.examine import examine
 from copilot.backtest.runs import Bench
 from copilot.backtest.scenario import Failure, run_scenario
 from copilot.call.call import CallSetup
 from copilot.cli.main import settings_of
+from copilot.cli.named import named
 from copilot.cli.output import FINDINGS, complain, emit, people
 from copilot.cli.versions import list_command, publish_command, retire_command, versions_command
 from copilot.cli.workbench import backtest_command, diff_command, score_command
@@ -20,9 +22,8 @@ from copilot.engines.suite import load_encoder
 from copilot.errors import CopilotError, PlaybookError
 from copilot.knowledge.index import index_of
 from copilot.playbook.compile import compile_playbook
-from copilot.playbook.documents import folder_of
 from copilot.playbook.lint import Finding, lint
-from copilot.playbook.load import complete, find_playbook, find_source, interpret, shipped_packs
+from copilot.playbook.load import shipped_packs
 from copilot.playbook.model import Playbook
 from copilot.signals.listener import prepare
 
@@ -67,10 +68,11 @@ def lint_command(context: click.Context, names: tuple[str, ...], as_json: bool, 
             found = _findings(name, settings, bench)
         except PlaybookError as error:
             bad += 1
-            if as_json:
-                emit({"playbook": name, **_error(error)})
-            else:
-                complain(error)
+            for each in error.all:
+                if as_json:
+                    emit({"playbook": name, **_error(each)})
+                else:
+                    complain(each)
             continue
         bad += sum(finding.severity != "info" for finding in found)
         _tell_findings(name, found, as_json)
@@ -78,12 +80,11 @@ def lint_command(context: click.Context, names: tuple[str, ...], as_json: bool, 
 
 
 def _findings(name: str, settings: Settings, bench: Bench | None) -> list[Finding]:
-    source = find_source(name, settings.playbooks.folder, "en")
-    file, knowledge = Path(source.file), settings.playbooks.knowledge
-    beside = file.parent if file.is_file() else None
-    book = complete(source, beside, knowledge)
-    found = lint(book, source, documents=folder_of(interpret(source), beside, knowledge))
-    return [*found, *examine(book, bench.setup(book), bench.encode, source)] if bench else found
+    book, source, _, folder = named(name, settings)
+    found = lint(book, source, documents=folder)
+    if bench:
+        found += examine(book, bench.setup(book), bench.encode, source)
+    return sorted(found, key=lambda finding: finding.line)
 
 
 def _tell_findings(name: str, found: list[Finding], as_json: bool) -> None:
@@ -121,7 +122,7 @@ def test_command(context: click.Context, names: tuple[str, ...], as_json: bool, 
     unread = failed = total = 0
     for name in _wanted(names, settings):
         try:
-            book = find_playbook(name, settings.playbooks.folder, "en", settings.playbooks.knowledge)
+            book = named(name, settings).playbook
         except CopilotError as error:
             complain(error)
             unread += 1
@@ -144,6 +145,6 @@ def _tell(book: Playbook, scenario: str, failures: list[Failure], as_json: bool)
         emit({"playbook": book.id, "scenario": scenario, "ok": not failures, "failures": failures})
         return
     mark = "[red]✗[/]" if failures else "[green]✓[/]"
-    people.print(f"{mark} {book.id}: {scenario.replace('[', '(')}")
+    people.print(f"{mark} {book.id}: {escape(scenario)}")
     for failure in failures:
         people.print(f"    expected {failure.expectation}; {failure.happened}", markup=False)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import getpass
 from pathlib import Path
-from typing import Literal
 
 import click
-from rich.table import Table
 
 from copilot.call.outbox import rfc3339
 from copilot.cli.main import settings_of
-from copilot.cli.output import emit, people
+from copilot.cli.named import named
+from copilot.cli.output import columns, emit, people
 from copilot.clock import SystemClock
-from copilot.playbook.load import find_source, read_version, shipped_packs
+from copilot.playbook.load import shipped_packs
 from copilot.store.layout import data_root
-from copilot.store.shelf import Shelf, Version
+from copilot.store.shelf import PutState, Shelf, Version
 
-PUT: dict[str, Literal["shadow", "draft"]] = {"shadow": "shadow", "draft": "draft"}
+PUT: dict[str, PutState] = {"shadow": "shadow", "draft": "draft"}
+_MEANING: dict[PutState, str] = {
+    "published": "published; new calls use it from now on",
+    "shadow": "kept for comparison (`copilot playbook diff`); no call uses it",
+    "draft": "kept; no call uses it",
+}
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON line per version.")
 
 
@@ -32,17 +36,16 @@ def shelf_of(context: click.Context) -> Shelf:
 @click.option("--draft", "state", flag_value="draft", help="Only keep it.")
 @click.pass_context
 def publish_command(context: click.Context, name: str, state: str | None) -> None:
-    """Make the playbook NAME (a file or a pack) the one that new calls use, while live calls keep theirs.
+    """Make the playbook NAME (a file, a pack or a kept version) the one that new calls use; live calls keep theirs.
 
-    A playbook that is wrong, or whose documents the server would not find, is refused, and the one published before
+    Its documents are kept with it as they are now. A playbook that is wrong is refused, and the one published before
     stays.
     """
-    books = settings_of(context).playbooks
-    source = find_source(name, books.folder, "en")
-    read_version(source.text, books.folder, books.knowledge, source.file)  # with the documents that calls would find
-    wanted: Literal["draft", "shadow", "published"] = PUT.get(state or "", "published")
+    _, source, documents, _ = named(name, settings_of(context))
     now = rfc3339(SystemClock().utc())
-    version = shelf_of(context).put(source.text, wanted, at=now, by=getpass.getuser(), file=source.file)
+    wanted, by = PUT.get(state or "", "published"), getpass.getuser()
+    version = shelf_of(context).put(source.text, wanted, at=now, by=by, file=source.file, documents=documents)
+    people.print(f"{version.playbook}@{version.version}: {_MEANING[wanted]}", markup=False)
     emit(version)
 
 
@@ -56,11 +59,11 @@ def list_command(context: click.Context, as_json: bool) -> None:
     files = {path.stem: str(path) for path in sorted(Path(folder).glob("*.y*ml"))} if folder else {}
     origins = dict.fromkeys(shipped_packs(), "shipped") | files
     origins |= {name: f"version {version.version}" for name, version in published.items()}
+    if not as_json:
+        columns(*sorted(origins.items()))
+        return
     for name, origin in sorted(origins.items()):
-        if as_json:
-            emit({"playbook": name, "origin": origin})
-        else:
-            people.print(f"{name}  {origin}", markup=False)
+        emit({"playbook": name, "origin": origin})
 
 
 @click.command("versions")
@@ -74,10 +77,7 @@ def versions_command(context: click.Context, playbook: str, as_json: bool) -> No
         for version in versions:
             emit(version)
         return
-    table = Table("playbook", "version", "digest", "state", "since", "by", box=None)
-    for version in versions:
-        table.add_row(*_row(version))
-    people.print(table)
+    columns(("playbook", "version", "digest", "state", "since (UTC)", "by"), *map(_row, versions))
 
 
 def _row(version: Version) -> tuple[str, ...]:

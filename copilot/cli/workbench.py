@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
 import click
 import msgspec
-from rich.table import Table
 
-from copilot.backtest.compare import Change, Totals, compare, totals
+from copilot.backtest.compare import Difference, Totals, compare, totals
 from copilot.backtest.runs import Bench, CallRun, as_json, run_all
 from copilot.backtest.score import Fit, Scored, Scorer, fit
 from copilot.backtest.stored import find_recordings, since
 from copilot.cli.main import settings_of
-from copilot.cli.output import FINDINGS, emit, people
+from copilot.cli.named import named
+from copilot.cli.output import FINDINGS, columns, emit, people
 from copilot.config import Settings
 from copilot.errors import UsageError
-from copilot.playbook.load import find_playbook, read_version, shipped_packs
+from copilot.playbook.load import shipped_packs
 from copilot.playbook.model import Playbook
 from copilot.store.layout import data_root
-from copilot.store.shelf import Shelf
 
 NO_MODEL = click.option("--no-model", is_flag=True, help="Leave out example sentences, so that no model is needed.")
 CALLS = click.option("--calls", multiple=True, help="Call ids, folders or recordings; default: all stored calls.")
@@ -50,7 +49,7 @@ def score_command(
     bench = Bench.open(settings, model=not no_model)
     if bench.encode is None and not no_model:
         people.print("no sentence encoder here: meanings match nothing (copilot models fetch)")
-    books = [_book(name, settings) for name in names or shipped_packs()]
+    books = [named(name, settings).playbook for name in names or shipped_packs()]
     setups = {lang: bench.setup(book) for book in books for lang in _languages(book)}
     scorer = Scorer(setups, bench.encode)
     scored = []
@@ -61,7 +60,7 @@ def score_command(
     if unknown:
         people.print(f"labels that mean nothing to these playbooks, left out: {', '.join(unknown)}", markup=False)
     if fits:
-        people.print(_table(fits))
+        columns(_HEAD, *map(_row, fits))
     if summary:
         emit({"summary": [_figures(each) for each in fits], "unknown_labels": unknown})
     if wrong := sum(bool(line.error) for line in scored):
@@ -70,16 +69,6 @@ def score_command(
 
 def _languages(book: Playbook) -> tuple[str, ...]:
     return ("en", "zh") if book.language == "auto" else (book.language,)
-
-
-def _book(name: str, settings: Settings) -> Playbook:
-    """A file, a pack, or a version that was kept: `outbound-en@1.2.0`."""
-    playbook, at, version = name.partition("@")
-    if not at or "/" in name:
-        return find_playbook(name, settings.playbooks.folder, "en", settings.playbooks.knowledge)
-    shelf = Shelf(data_root(settings.store))
-    text = shelf.text(shelf.find(playbook, version))
-    return read_version(text, settings.playbooks.folder, settings.playbooks.knowledge, name)
 
 
 def _tell_line(line: Scored, json_lines: bool) -> None:
@@ -96,12 +85,12 @@ def _figures(each: Fit) -> dict[str, object]:
     return {**msgspec.to_builtins(each), "precision": each.precision, "recall": each.recall, "f1": each.f1}
 
 
-def _table(fits: Sequence[Fit]) -> Table:
-    table = Table("language", "label", "ours", "lines", "precision", "recall", "F1", box=None)
-    for each in fits:
-        shares = (f"{share:.2f}" if share is not None else "-" for share in (each.precision, each.recall, each.f1))
-        table.add_row(each.lang, each.label, " ".join(each.ours), str(each.right + each.missed), *shares)
-    return table
+_HEAD = ("language", "label", "lines", "precision", "recall", "F1", "heard as")
+
+
+def _row(each: Fit) -> tuple[str, ...]:
+    shares = (f"{share:.2f}" if share is not None else "-" for share in (each.precision, each.recall, each.f1))
+    return (each.lang, each.label, str(each.right + each.missed), *shares, " ".join(each.ours))
 
 
 @click.command("backtest")
@@ -126,7 +115,7 @@ def backtest_command(
     The words and their times are those of the recording; nothing is recognised again.
     """
     settings = settings_of(context)
-    book = _book(name, settings)
+    book = named(name, settings).playbook
     runs = []
     for (run,) in run_all(_paths(calls, moment, settings), [book], settings, model=not no_model, workers=workers):
         runs.append(run)
@@ -138,7 +127,7 @@ def backtest_command(
     if json_lines:
         emit({"totals": whole})
     else:
-        _tell_totals(name, whole)
+        _tell_totals({name: whole})
     context.exit(FINDINGS if whole.failed else 0)
 
 
@@ -163,7 +152,7 @@ def diff_command(  # noqa: PLR0913, PLR0917  # click hands each option over by n
 ) -> None:
     """Which cards stored calls gain and lose when playbook AFTER takes the place of BEFORE."""
     settings = settings_of(context)
-    books = [_book(before, settings), _book(after, settings)]
+    books = [named(name, settings).playbook for name in (before, after)]
     pairs = list(run_all(_paths(calls, moment, settings), books, settings, model=not no_model, workers=workers))
     found = compare([pair[0] for pair in pairs], [pair[1] for pair in pairs])
     if json_lines:
@@ -172,12 +161,10 @@ def diff_command(  # noqa: PLR0913, PLR0917  # click hands each option over by n
                 emit({"change": what, **msgspec.to_builtins(change)})
         emit({"before": found.before, "after": found.after, "worst": found.worst})
     else:
-        _tell_changes("+", found.gained)
-        _tell_changes("-", found.lost)
-        _tell_totals(before, found.before)
-        _tell_totals(after, found.after)
+        _tell_changes(found)
+        _tell_totals({before: found.before, after: found.after})
         for call_id, number in found.worst:
-            people.print(f"{call_id}: {number} cards changed", markup=False)
+            people.print(f"{call_id}: {_count(number, 'card')} changed", markup=False)
     context.exit(FINDINGS if found.after.failed else 0)
 
 
@@ -194,28 +181,55 @@ def _tell_run(run: CallRun) -> None:
     if run.error:
         people.print(f"{run.call_id}: {run.error}", markup=False)
         return
-    rate = f"{run.per_minute:g} cards a minute, at most {run.most_in_a_minute} of {run.budget_per_minute}"
-    people.print(f"{run.call_id}: {rate}", markup=False)
-    for card in run.cards:
-        why = f"  held back: {card.reason}" if card.reason else ""
-        people.print(f"  {_clock(card.at_ms)}  {card.cue_id}  {card.quote}{why}", markup=False)
-
-
-def _tell_changes(sign: str, changes: Sequence[Change]) -> None:
-    for change in changes:
-        instead = f"  (held back: {change.instead})" if change.instead else ""
-        said = f"{sign} {change.call_id} {_clock(change.at_ms)}  {change.cue_id}  {change.quote}{instead}"
-        people.print(said, markup=False)
-
-
-def _tell_totals(name: str, whole: Totals) -> None:
-    latency = f"{whole.latency_p50_ms}/{whole.latency_p95_ms} ms" if whole.latency_p50_ms is not None else "-"
-    people.print(
-        f"{name}: {whole.calls} calls, {whole.minutes:g} minutes, {whole.shown} cards, {whole.per_minute:g} a minute "
-        f"(at most {whole.most_in_a_minute} of {whole.budget_per_minute}), latency p50/p95 {latency}"
-        + (f", {whole.failed} calls could not be read" if whole.failed else ""),
-        markup=False,
+    rate = (
+        f"{run.per_minute:g} a minute, in no minute more than {run.most_in_a_minute} of {run.budget_per_minute} allowed"
     )
+    people.print(f"{run.call_id}: {_count(len(run.shown), 'card')}, {rate}", markup=False)
+    columns(
+        *(
+            ("", _clock(card.at_ms), card.cue_id, f"held back: {card.reason}" if card.reason else "shown", card.quote)
+            for card in run.cards
+        )
+    )
+
+
+def _tell_changes(found: Difference) -> None:
+    changes = [("+ gained", change) for change in found.gained] + [("- lost", change) for change in found.lost]
+    columns(
+        *(
+            (what, change.call_id, _clock(change.at_ms), change.cue_id, _instead(change.instead), change.quote)
+            for what, change in changes
+        )
+    )
+
+
+def _instead(reason: str) -> str:
+    """What the playbook that does not show the card does with it."""
+    return f"else held back: {reason}" if reason else "else not asked for"
+
+
+def _tell_totals(totals: Mapping[str, Totals]) -> None:
+    columns(
+        ("playbook", "calls", "minutes", "cards shown", "a minute", "most in a minute", "latency p50 / p95"),
+        *(
+            (
+                name,
+                str(whole.calls),
+                f"{whole.minutes:g}",
+                str(whole.shown),
+                f"{whole.per_minute:g}",
+                f"{whole.most_in_a_minute} of {whole.budget_per_minute} allowed",
+                "-" if whole.latency_p50_ms is None else f"{whole.latency_p50_ms} / {whole.latency_p95_ms} ms",
+            )
+            for name, whole in totals.items()
+        ),
+    )
+    if failed := max(whole.failed for whole in totals.values()):
+        people.print(f"{_count(failed, 'call')} could not be read", markup=False)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _clock(at_ms: int) -> str:

@@ -15,11 +15,16 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from copilot.errors import PlaybookError
+from copilot.playbook.mend import together
 from copilot.playbook.model import Passage, Playbook
 
 KINDS = (".md", ".csv")
 MAX_PASSAGES = 2_000
 MAX_FILE_BYTES = 2 << 20
+MAX_BYTES = 8 << 20
+"""Of all documents of a playbook together: what is published is kept with each version."""
+Documents = dict[str, str]
+"""The text of each document by its name, relative to the folder (`prices/2026.csv`)."""
 MAX_TEXT = 1_000
 """Characters of one passage; a longer section becomes several."""
 MAX_LINE = 300
@@ -28,23 +33,33 @@ _ANCHOR = re.compile(r"[^:#]+\.(?:md|csv)#.+", re.IGNORECASE)
 _BLOCKS = ("paragraph_open", "tr_open", "td_open")
 
 
-def with_documents(playbook: Playbook, beside: Path | None, knowledge_root: str = "") -> Playbook:
-    """The playbook with the passages of its documents in it, so that it is complete wherever it goes.
+def documents_of(playbook: Playbook, beside: Path | None, knowledge_root: str = "") -> Documents | None:
+    """The documents that lie on disk for ``playbook``; None for one without ``knowledge``. Raises PlaybookError.
 
     ``knowledge.folder`` is relative to ``beside``, the folder of the playbook's file (None: it has no file). Without
-    one, the subfolder of ``knowledge_root`` with the playbook's id counts. Raises PlaybookError
-    (``playbook.knowledge``).
+    one, the subfolder of ``knowledge_root`` with the playbook's id counts.
     """
-    knowledge, folder = playbook.knowledge, folder_of(playbook, beside, knowledge_root)
-    if knowledge is None or folder is None:
+    if playbook.knowledge is None:
+        return None
+    folder = folder_of(playbook, beside, knowledge_root)
+    return read_texts(folder) if folder else {}
+
+
+def with_texts(playbook: Playbook, documents: Documents | None) -> Playbook:
+    """The playbook with the passages of ``documents`` in it, so that it is complete wherever it goes.
+
+    Raises PlaybookError.
+    """
+    knowledge = playbook.knowledge
+    if knowledge is None or not documents:
         return playbook
-    passages = (*knowledge.passages, *read_documents(folder))
+    passages = (*knowledge.passages, *passages_of(documents))
     _check_material(playbook, passages)
     return msgspec.structs.replace(playbook, knowledge=msgspec.structs.replace(knowledge, passages=passages))
 
 
 def folder_of(playbook: Playbook, beside: Path | None, knowledge_root: str = "") -> Path | None:
-    """Where the documents of a playbook lie, if it has any; as in ``with_documents``. Raises PlaybookError."""
+    """Where the documents of a playbook lie, if it has any; as in ``documents_of``. Raises PlaybookError."""
     knowledge = playbook.knowledge
     if knowledge is None:
         return None
@@ -56,28 +71,49 @@ def folder_of(playbook: Playbook, beside: Path | None, knowledge_root: str = "")
 def _check_material(playbook: Playbook, passages: Iterable[Passage]) -> None:
     """A card that points at a passage must find it."""
     known = {passage.source for passage in passages}
+    missed = list[PlaybookError]()
     for index, cue in enumerate(playbook.cues):
         material = cue.card.material
         if _ANCHOR.fullmatch(material) and material not in known:
             near = difflib.get_close_matches(material, known, n=1)
-            raise PlaybookError(
-                "playbook.unknown_reference",
-                f"the documents have no passage {material!r}",
-                path=f"$.cues[{index}].card.material",
-                hint=f"Did you mean {near[0]!r}?" if near else "A passage is `<file>#<heading in lower case>`.",
+            missed.append(
+                PlaybookError(
+                    "playbook.unknown_reference",
+                    f"the documents have no passage {material!r}",
+                    path=f"$.cues[{index}].card.material",
+                    hint=f"Did you mean {near[0]!r}?" if near else "A passage is `<file>#<heading in lower case>`.",
+                )
             )
+    if missed:
+        raise together(missed)
 
 
-def read_documents(folder: Path) -> tuple[Passage, ...]:
-    """The passages of every ``.md`` and ``.csv`` below ``folder``, by name. Raises PlaybookError."""
+def read_texts(folder: Path) -> Documents:
+    """Every ``.md`` and ``.csv`` below ``folder``, by name. Raises PlaybookError."""
     if not folder.is_dir():
         raise _wrong("there is no such folder of documents", folder)
-    passages: list[Passage] = []
+    documents: Documents = {}
+    left = MAX_BYTES
     for path in _files(folder):
         if path.suffix.lower() in KINDS:
-            passages += split(_read(path, folder), path.relative_to(folder).as_posix())
-            if len(passages) > MAX_PASSAGES:
-                raise _wrong(f"more than {MAX_PASSAGES:,} passages", folder)
+            text = _read(path, folder)
+            left -= len(text.encode())
+            if left < 0:
+                raise _wrong(f"larger than {MAX_BYTES >> 20} MB together", folder)
+            documents[path.relative_to(folder).as_posix()] = text
+    return documents
+
+
+def passages_of(documents: Documents) -> tuple[Passage, ...]:
+    """The passages of ``documents``, in their order. Raises PlaybookError."""
+    passages: list[Passage] = []
+    for name, text in documents.items():
+        try:
+            passages += split(text, name)
+        except csv.Error as error:
+            raise _wrong(f"not a table ({error})", Path(name)) from error
+        if len(passages) > MAX_PASSAGES:
+            raise _wrong(f"more than {MAX_PASSAGES:,} passages", Path(name))
     return tuple(passages)
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from importlib import resources
+from itertools import islice
 from pathlib import Path
-
-import msgspec
 
 from copilot.errors import PlaybookError
 from copilot.events import Language
 from copilot.playbook.check import check
 from copilot.playbook.complaint import explain, meant
-from copilot.playbook.documents import with_documents
+from copilot.playbook.documents import Documents, documents_of, with_texts
+from copilot.playbook.mend import MAX_MISTAKES, mend, together
 from copilot.playbook.model import Playbook
 from copilot.playbook.source import Source
 
@@ -29,39 +29,50 @@ def parse_playbook(text: str, file: str = "") -> Playbook:
     return interpret(Source(text, file))
 
 
-def read_version(text: str, folder: str = "", knowledge: str = "", file: str = "") -> Playbook:
-    """The playbook written in ``text`` as a server reads what was published, its documents with it.
+def read_version(
+    text: str, folder: str = "", knowledge: str = "", file: str = "", documents: Documents | None = None
+) -> Playbook:
+    """The playbook written in ``text`` as a server reads it, with the ``documents`` that were kept with it.
 
-    They lie where those of the files in ``folder`` do, or in ``knowledge`` (both as in the settings). Raises
-    PlaybookError.
+    Without these they lie where those of the files in ``folder`` do, or in ``knowledge`` (both as in the settings).
+    Raises PlaybookError.
     """
-    source, beside = Source(text, file), Path(folder) if folder else None
-    try:
-        return complete(source, beside, knowledge)
-    except PlaybookError as error:
-        if error.code == "playbook.knowledge" and beside is None:
-            error.hint = "Documents of published playbooks lie in `playbooks.folder` or `playbooks.knowledge`: set one."
-        raise
+    return complete(Source(text, file), Path(folder) if folder else None, knowledge, documents)
 
 
-def complete(source: Source, beside: Path | None, knowledge: str = "") -> Playbook:
-    """The playbook that ``source`` holds, checked, with its documents (``with_documents``). Raises PlaybookError."""
+def complete(source: Source, beside: Path | None, knowledge: str = "", documents: Documents | None = None) -> Playbook:
+    """The playbook of ``gather``, for who does not keep its documents."""
+    return gather(source, beside, knowledge, documents)[0]
+
+
+def gather(
+    source: Source, beside: Path | None, knowledge: str = "", documents: Documents | None = None
+) -> tuple[Playbook, Documents | None]:
+    """The playbook that ``source`` holds, checked, with its documents, and these as they were written.
+
+    Unless ``documents`` are given they are read from disk (``documents_of``); a playbook without ``knowledge`` has
+    None. Raises PlaybookError, with everything that is wrong (``PlaybookError.all``).
+    """
     playbook = interpret(source)
     try:
-        return with_documents(playbook, beside, knowledge)
+        texts = documents_of(playbook, beside, knowledge) if documents is None else documents
+        return with_texts(playbook, texts), texts
     except PlaybookError as error:
-        error.file, error.line = source.file, source.line(error.path)
+        for each in error.all:
+            each.file, each.line = source.file, source.line(each.path)
+        if error.code == "playbook.knowledge" and beside is None:
+            error.hint = "The server looks for documents in `playbooks.folder` or `playbooks.knowledge`: set one."
         raise
 
 
 def interpret(source: Source) -> Playbook:
-    """The playbook that ``source`` holds, checked. Raises PlaybookError."""
-    try:
-        playbook = msgspec.convert(source.value, Playbook)
-    except msgspec.ValidationError as error:
-        raise explain(str(error), source) from error
-    check(playbook, source)
-    return playbook
+    """The playbook that ``source`` holds, checked. Raises PlaybookError, with everything that is wrong."""
+    mended = mend(source.value)
+    refused = [explain(complaint, source) for complaint in mended.complaints]
+    checked = mended.independent(check(mended.playbook, source))
+    if wrong := [*refused, *islice(checked, MAX_MISTAKES)]:
+        raise together(wrong)
+    return mended.playbook
 
 
 def find_playbook(name_or_path: str = "", folder: str = "", language: Language = "en", knowledge: str = "") -> Playbook:

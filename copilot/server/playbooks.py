@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from copilot.call.call import CallSetup
 from copilot.config import Settings
 from copilot.engines.llm import llm_limits
-from copilot.errors import PlaybookError, RemoteProtocolError
+from copilot.errors import CopilotError, PlaybookError, RemoteProtocolError
 from copilot.events import Language
 from copilot.knowledge.index import index_of
 from copilot.playbook.compile import compile_playbook
-from copilot.playbook.load import DEFAULT, complete, find_playbook, shipped_packs
+from copilot.playbook.documents import Documents
+from copilot.playbook.load import DEFAULT, find_playbook, gather, read_version, shipped_packs
 from copilot.playbook.model import Playbook
 from copilot.playbook.source import Source
 from copilot.server.header import Header
@@ -62,11 +63,19 @@ class Library:
             try:
                 return await asyncio.to_thread(self._setup, name, language)
             except PlaybookError as error:  # the caller only hears that it is wrong; who mends it reads the log
-                log.error("playbook.unusable", playbook=name, code=error.code, file=error.file, line=error.line)
+                log.error(
+                    "playbook.unusable",
+                    playbook=name,
+                    code=error.code,
+                    file=error.file,
+                    line=error.line,
+                    mistakes=len(error.all),
+                )
                 raise
 
     async def warm(self) -> None:
-        """Prepare the default playbooks before the first call."""
+        """Keep documents with the versions that have none yet; prepare the default playbooks before the first call."""
+        await asyncio.to_thread(self._keep_documents)
         for language in get_args(Language):
             await self.setup("", language)
 
@@ -88,8 +97,30 @@ class Library:
         version = self.shelf.published().get(name)
         if not version:
             return None
-        beside = Path(books.folder) if books.folder else None
-        return complete(Source(self.shelf.text(version), f"{name}@{version.version}"), beside, books.knowledge)
+        file, documents = f"{name}@{version.version}", self.shelf.documents(version)
+        return read_version(self.shelf.text(version), books.folder, books.knowledge, file, documents)
+
+    def read(self, text: str) -> tuple[Playbook, Documents | None]:
+        """The playbook in ``text`` and the documents that lie here for it. Raises PlaybookError."""
+        books = self._settings.playbooks
+        return gather(Source(text), Path(books.folder) if books.folder else None, books.knowledge)
+
+    def _keep_documents(self) -> None:
+        """Versions of before documents were kept get those of today, so that from now on they stay as they are."""
+        for version in self.shelf.versions():
+            if version.documents or version.state == "retired":
+                continue
+            try:
+                _, documents = self.read(self.shelf.text(version))
+                if documents is not None:
+                    self.shelf.keep(version, documents)
+            except CopilotError as error:
+                log.warning(
+                    "playbook.documents_not_kept",
+                    playbook=version.playbook,
+                    version=version.version,
+                    code=error.code,
+                )
 
     async def prepared(self, header: Header) -> CallSetup:
         """The setup a recovered call was started with."""

@@ -148,3 +148,19 @@ def test_a_playbook_that_does_not_exist(run: Run) -> None:
 def test_the_shipped_playbooks_are_legal(run: Run) -> None:
     findings = run("playbook", "lint", "--quick", "--json").lines
     assert not [finding for finding in findings if finding["severity"] == "error"]
+
+
+def test_lint_names_every_mistake_line_by_line(run: Run, good: Path) -> None:
+    text = GOOD.replace("language: en", "language: english").replace("stage: opening\n", "stage: openin\n")
+    good.write_text(text.replace("    kind: objection", "    kind: objektion").replace("{card: obj", "{crd: obj"))
+    outcome = run("playbook", "lint", good)
+    assert outcome.code == 1
+    places = [line for line in outcome.err.splitlines() if line.startswith(f"error {good}:")]
+    assert [int(line.split(":")[1]) for line in places] == [5, 15, 20, 28], outcome.err
+    found = run("playbook", "lint", "--json", good).lines
+    assert [each["code"].partition(".")[2] for each in found] == [
+        "invalid",
+        "unknown_reference",
+        "invalid",
+        "unknown_key",
+    ]

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from copilot.store.shelf import Shelf, Version
 from tests.call.record import RECORDING
 from tests.call.rig import PLAYBOOK
 from tests.cli.conftest import Run
@@ -102,22 +105,34 @@ def test_backtest_says_which_calls_it_can_take(
     assert said in outcome.err
 
 
-def test_a_version_whose_documents_the_server_would_not_find_is_refused(
-    run: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "facts").mkdir()
-    (tmp_path / "facts" / "faq.md").write_text("# How long\n\nTwo days.\n")
+def test_a_version_keeps_the_documents_it_was_published_with(run: Run, data: Path, tmp_path: Path) -> None:
+    facts = tmp_path / "facts" / "faq.md"
+    facts.parent.mkdir()
+    facts.write_text("# How long\n\nTwo days.\n")
+    mine = tmp_path / "mine.yaml"
+    text = PLAYBOOK + "\nknowledge: {folder: facts, when: {signal: objection.price}}\n"
+    mine.write_text(text, encoding="utf-8")
+    assert run("playbook", "publish", mine).lines[0]["documents"]
+    facts.write_text("# How long\n\nThree weeks.\n")
+    refused = run("playbook", "publish", mine)
+    assert (refused.code, refused.out) == (2, "")
+    assert "the same text with other documents is version 1.0.0" in refused.err
+    mine.write_text(text.replace("version: 1.0.0", "version: 1.1.0"), encoding="utf-8")
+    assert run("playbook", "publish", mine).code == 0
+    shutil.rmtree(facts.parent)
+    for version, said in (("1.0.0", "Two days."), ("1.1.0", "Three weeks.")):
+        assert run("playbook", "backtest", f"small@{version}", "--no-model", "--workers", 1).code == 0
+        again = run("playbook", "publish", f"small@{version}").lines[0]
+        assert Shelf(data).documents(msgspec.convert(again, Version)) == {"faq.md": f"# How long\n\n{said}\n"}
+
+
+def test_a_playbook_without_its_documents_is_not_published(run: Run, data: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text(PLAYBOOK + "\nknowledge: {folder: facts, when: {signal: objection.price}}\n", encoding="utf-8")
     outcome = run("playbook", "publish", mine)
     assert (outcome.code, outcome.out) == (2, "")
-    line = PLAYBOOK.count("\n") + 2
-    assert f"mine.yaml:{line}: the documents cannot be used" in outcome.err
-    assert "`playbooks.folder`" in outcome.err
+    assert f"mine.yaml:{PLAYBOOK.count(chr(10)) + 2}: the documents cannot be used" in outcome.err
     assert run("playbook", "versions", "--json").lines == []
-    monkeypatch.setenv("COPILOT_PLAYBOOKS__FOLDER", str(tmp_path))
-    assert run("playbook", "publish", mine).lines[0]["state"] == "published"
-    assert run("playbook", "backtest", "small@1.0.0", "--no-model", "--workers", 1).code == 0
 
 
 def test_a_playbook_is_published_listed_and_retired(run: Run, small: Path, data: Path) -> None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from copilot.errors import PlaybookError
-from copilot.playbook.documents import MAX_LINE, MAX_PASSAGES, MAX_TEXT, read_documents, split
+from copilot.playbook.documents import (
+    MAX_BYTES,
+    MAX_FILE_BYTES,
+    MAX_LINE,
+    MAX_PASSAGES,
+    MAX_TEXT,
+    passages_of,
+    read_texts,
+    split,
+)
 from copilot.playbook.load import find_playbook, load_playbook, parse_playbook
 
 PLAYBOOK = """
@@ -117,14 +126,14 @@ def test_a_playbook_opens_no_other_folder(folder, where):
 def test_files_that_cannot_be_used(folder):
     (folder / "faq" / "big.csv").write_text("a,b\n" + "x,y\n" * (MAX_PASSAGES + 1), encoding="utf-8")
     with pytest.raises(PlaybookError, match="passages"):
-        read_documents(folder / "faq")
+        passages_of(read_texts(folder / "faq"))
     (folder / "faq" / "big.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(PlaybookError, match="UTF-8"):
-        read_documents(folder / "faq")
+        read_texts(folder / "faq")
     (folder / "faq" / "big.csv").unlink()
     (folder / "faq" / "out.md").symlink_to("/etc/hostname")
     with pytest.raises(PlaybookError, match="link"):
-        read_documents(folder / "faq")
+        read_texts(folder / "faq")
 
 
 def test_questions_need_a_signal_that_exists():
@@ -132,3 +141,28 @@ def test_questions_need_a_signal_that_exists():
         parse_playbook(playbook("{when: {signal: signal.queston}}"))
     assert refused.value.code == "playbook.unknown_reference"
     assert refused.value.path.startswith("$.knowledge.when")
+
+
+def test_documents_are_not_too_large_together(folder):
+    for number in range(MAX_BYTES // MAX_FILE_BYTES):
+        (folder / "faq" / f"b{number}.md").write_text("x" * MAX_FILE_BYTES, encoding="utf-8")
+    with pytest.raises(PlaybookError, match="8 MB together") as refused:
+        load_playbook(folder / "solar.yaml")
+    assert (refused.value.code, refused.value.path) == ("playbook.knowledge", "$.knowledge.folder")
+
+
+def test_a_cell_no_table_holds(folder):
+    (folder / "faq" / "prices.csv").write_text(f'item,price\n"{"x" * 200_000}",1\n', encoding="utf-8")
+    with pytest.raises(PlaybookError, match="not a table") as refused:
+        load_playbook(folder / "solar.yaml")
+    assert refused.value.line > 0
+
+
+def test_every_card_that_points_nowhere_is_named(folder):
+    second = "  - {id: other, kind: info, when: {regex: x}, card: {headline: Other, material: 'b.md#no'}}\nknowledge:"
+    text = playbook(material="'a.md#waranty'").replace("knowledge:", second)
+    (folder / "solar.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(PlaybookError) as refused:
+        load_playbook(folder / "solar.yaml")
+    lines = text.splitlines()
+    assert [lines[each.line - 1].count("material") for each in refused.value.all] == [1, 1]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from copilot.errors import PlaybookError
-from copilot.playbook.documents import folder_of, with_documents
+from copilot.playbook.documents import documents_of, folder_of, with_texts
 from copilot.playbook.lint import lint
 from copilot.playbook.load import find_source, interpret, shipped_packs
 from copilot.playbook.source import Source
@@ -99,7 +99,7 @@ def test_without_a_source_lines_are_unknown():
 def with_documents_in(folder):
     text = f"{FULL}\nknowledge: {{folder: facts, when: {{signal: price}}}}\n" if "\nknowledge:" not in FULL else FULL
     bare = interpret(Source(text))
-    return lint(with_documents(bare, folder), Source(text), documents=folder_of(bare, folder))
+    return lint(with_texts(bare, documents_of(bare, folder)), Source(text), documents=folder_of(bare, folder))
 
 
 def test_documents_are_read_by_lint(tmp_path):

@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 from copilot.config import Settings
 from copilot.errors import PlaybookError
 from copilot.events import Language
+from copilot.playbook.model import Playbook
 from copilot.server.playbooks import Library
 from tests.call.rig import PLAYBOOK
 from tests.server.node import settings
+
+AT = "2026-03-01T00:00:00.000Z"
 
 
 def with_folder(settings: Settings, folder: Path) -> Settings:
@@ -41,10 +44,51 @@ async def test_the_log_says_which_playbook_is_wrong_and_where(tmp_path: Path) ->
 async def test_a_version_whose_documents_went_away_names_the_line(tmp_path: Path) -> None:
     library = Library(with_folder(settings(tmp_path / "data"), tmp_path), encode=nothing)
     text = PLAYBOOK + "knowledge: {folder: gone, when: {signal: objection.price}}\n"
-    library.shelf.put(text, "published", at="2026-03-01T00:00:00.000Z")
+    library.shelf.put(text, "published", at=AT)
     with structlog.testing.capture_logs() as logs, pytest.raises(PlaybookError, match="no such folder"):
         await library.setup("small", "en")
     assert (logs[0]["file"], logs[0]["line"]) == ("small@1.0.0", PLAYBOOK.count("\n") + 1)
+
+
+ANSWERS = "knowledge: {folder: facts, when: {signal: objection.price}}\n"
+
+
+def answers(playbook: Playbook) -> list[str]:
+    assert playbook.knowledge
+    return [passage.text for passage in playbook.knowledge.passages]
+
+
+async def test_a_call_gets_the_documents_its_version_was_published_with(tmp_path: Path) -> None:
+    given = with_folder(settings(tmp_path / "data"), tmp_path)
+    library = Library(given, encode=nothing)
+    facts = tmp_path / "facts" / "faq.md"
+    facts.parent.mkdir()
+    facts.write_text("# How long\n\nTwo days.\n", encoding="utf-8")
+    library.shelf.put(PLAYBOOK + ANSWERS, "published", at=AT, documents=library.read(PLAYBOOK + ANSWERS)[1])
+    facts.write_text("# How long\n\nThree weeks.\n", encoding="utf-8")
+    assert answers((await library.setup("small", "en"))[0]) == ["Two days."]
+    newer = (PLAYBOOK + ANSWERS).replace("version: 1.0.0", "version: 1.1.0")
+    library.shelf.put(newer, "published", at=AT, documents=library.read(newer)[1])
+    facts.unlink()
+    facts.parent.rmdir()
+    assert answers((await Library(given, encode=nothing).setup("small", "en"))[0]) == ["Three weeks."]
+
+
+async def test_a_server_keeps_the_documents_of_older_versions_when_it_starts(tmp_path: Path) -> None:
+    library = Library(with_folder(settings(tmp_path / "data"), tmp_path), encode=nothing)
+    library.shelf.put(PLAYBOOK + ANSWERS, "published", at=AT)
+    gone = PLAYBOOK.replace("id: small", "id: gone") + ANSWERS.replace("facts", "gone")
+    library.shelf.put(gone, "published", at=AT)
+    facts = tmp_path / "facts" / "faq.md"
+    facts.parent.mkdir()
+    facts.write_text("# How long\n\nTwo days.\n", encoding="utf-8")
+    with structlog.testing.capture_logs() as logs:
+        await library.warm()
+    assert [(said["event"], said["playbook"], said["code"]) for said in logs] == [
+        ("playbook.documents_not_kept", "gone", "playbook.knowledge")
+    ]
+    facts.unlink()
+    assert answers((await library.setup("small", "en"))[0]) == ["Two days."]
 
 
 WANTED = [("en", "outbound-en"), ("zh", "outbound-zh"), ("auto", "outbound-zh")]

@@ -24,6 +24,7 @@ async def test_new_calls_use_what_is_published_and_live_calls_keep_theirs(tmp_pa
             assert refused.status_code == 422
             assert refused.json()["error"]["path"] == "$.cues[2].kind"
             assert refused.json()["error"]["line"] > 0
+            assert refused.json()["errors"] == [refused.json()["error"]]
             await one.say([(1.0, None), (2.0, 1), (2.0, None)])
             await one.send(type="call.end", v=1)
             await one.until("call.ended")

@@ -67,3 +67,54 @@ def test_damage_is_named(tmp_path, damage):
     path.write_text("{", encoding="utf-8")
     with pytest.raises(CopilotError, match=r"storage\.shelf"):
         shelf.text(shelf.versions()[0])
+
+
+ANSWERS = "knowledge: {when: {signal: objection.price}}\n"
+FACTS = {"faq.md": "# How long\n\nTwo days.\n", "价格/表.csv": "项目,价格\n电池,4200\n"}
+
+
+def test_documents_stay_with_their_version(tmp_path):
+    shelf = Shelf(tmp_path)
+    plain = shelf.put(PLAYBOOK, "draft", at=AT)
+    first = shelf.put(SECOND + ANSWERS, "published", at=AT, documents=FACTS)
+    second = shelf.put(THIRD + ANSWERS, "published", at=LATER, documents={"faq.md": "# How long\n\nThree.\n"})
+    assert [shelf.documents(each) for each in (plain, first)] == [None, FACTS]
+    assert shelf.documents(second) != FACTS
+    assert shelf.put(SECOND + ANSWERS, "published", at=LATER, documents=dict(reversed(FACTS.items()))).documents
+    assert shelf.documents(shelf.published()["small"]) == FACTS
+
+
+def test_other_documents_are_another_version(tmp_path):
+    shelf = Shelf(tmp_path)
+    shelf.put(PLAYBOOK + ANSWERS, "published", at=AT, documents=FACTS)
+    for documents in ({}, {"faq.md": "# How long\n\nThree.\n"}):
+        with pytest.raises(UsageError, match=r"raise `version`"):
+            shelf.put(PLAYBOOK + ANSWERS, "published", at=LATER, documents=documents)
+    assert shelf.documents(shelf.published()["small"]) == FACTS
+
+
+def test_a_version_without_documents_gets_them_once(tmp_path):
+    shelf = Shelf(tmp_path)
+    old = shelf.put(PLAYBOOK + ANSWERS, "published", at=AT, by="ann")
+    kept = shelf.keep(old, FACTS)
+    assert (kept.at, kept.by, kept.state) == (AT, "ann", "published")
+    assert shelf.keep(old, {}) == kept
+    assert shelf.documents(shelf.published()["small"]) == FACTS
+    assert shelf.put(PLAYBOOK + ANSWERS, "shadow", at=LATER, documents=FACTS).documents == kept.documents
+
+
+def test_an_index_of_before_documents_were_kept_is_read(tmp_path):
+    shelf = Shelf(tmp_path)
+    old = shelf.put(PLAYBOOK, "published", at=AT)
+    index = tmp_path / "playbooks" / "index.json"
+    index.write_text(index.read_text().replace(',\n      "documents": ""', ""))
+    assert '"documents"' not in index.read_text()
+    assert shelf.versions() == (old,)
+
+
+def test_damaged_documents_are_named(tmp_path):
+    shelf = Shelf(tmp_path)
+    version = shelf.put(PLAYBOOK + ANSWERS, "published", at=AT, documents=FACTS)
+    (tmp_path / "playbooks" / "small" / f"{version.documents}.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(CopilotError, match=r"storage\.shelf"):
+        shelf.documents(version)
