@@ -296,7 +296,7 @@ def _blamed(path: str, variables: Mapping[str, str]) -> str:
     """The variable that put what is wrong at ``path``, if one did."""
     for place, name in variables.items():
         if f"{place}.".startswith(f"{path}.") or path.startswith((f"{place}.", f"{place}[")):
-            return name
+            return f"environment ({name})"
     return ""
 
 
@@ -313,5 +313,7 @@ def _place(tree: dict[str, Any], path: tuple[str, ...], value: Any, name: str) -
     for key in path[:-1]:
         tree = tree.setdefault(key, {})
         if not isinstance(tree, dict):
-            raise ConfigError("config.invalid", f"{name}: {key!r} is one setting, not a table of them", hint=REFERENCE)
+            raise ConfigError(
+                "config.invalid", f"environment ({name}): {key!r} is one setting, not a table of them", hint=REFERENCE
+            )
     tree[path[-1]] = value

@@ -49,7 +49,7 @@ def test_a_wrong_setting_is_said_in_plain_words_with_the_file(text: str, said: s
 )
 def test_a_wrong_variable_is_blamed_and_not_the_file(name: str, value: str, said: str, tmp_path: Path) -> None:
     found = refusal("[server]\nport = 1\n", tmp_path, **{name: value})
-    assert found.startswith(f"{name}: ")
+    assert found.startswith(f"environment ({name}): ")
     assert said in found
 
 

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from miniature import Server, unknown_call
 
-from copilot.errors import AccessError
+from copilot.errors import AccessError, StorageError
 from copilot.events import HungUp
 from copilot.wire.messages import AudioNack, Draining, Error, FloorSnapshot, MetricMessage
 
@@ -257,6 +257,12 @@ async def test_a_server_that_goes_away_for_good_is_raised_from_everything_awaite
         call.mark()
     with pytest.raises(ConnectionLost):
         await call.__aexit__(None, None, None)
+
+
+async def test_when_patience_ends_what_the_server_said_last_is_told():
+    async with Server(refusal=StorageError("storage.unavailable", "the database is away")) as server:
+        with pytest.raises(ConnectionLost, match=r"the database is away \(storage\.unavailable\)"):
+            await connect(server.url, options=options(open_timeout_s=0.05)).__aenter__()
 
 
 async def test_one_missing_event_is_asked_for_again():
