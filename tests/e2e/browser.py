@@ -73,7 +73,7 @@ async def window(address: str, microphone: Path | None = None) -> AsyncIterator[
         made = Window(context, f"http://{address}")
         yield made
         await browser.close()
-        assert not made.complaints
+        assert not made.complaints, made.complaints
 
 
 def by(page: Page, name: str, **data: str) -> Locator:

@@ -38,6 +38,8 @@ async def test_the_rep_panel_shows_a_card_until_a_key_says_it_was_used(tmp_path)
         await caller.send(type="call.end")
         await caller.until("call.ended")
         await expect(by(panel, "ended")).to_be_visible()
+        for dead in ("mark", "swap"):
+            await expect(by(panel, dead)).to_be_disabled()
 
 
 async def test_a_step_ticked_by_hand_is_done_everywhere(tmp_path):
@@ -73,6 +75,25 @@ async def test_a_supervisor_finds_the_call_and_writes_to_the_rep(tmp_path):
         await caller.send(type="call.end")
         await caller.until("call.ended")
         await expect(row).to_have_count(0)
+
+
+async def test_a_narrow_floor_shows_all_of_a_call_and_escape_leads_back(tmp_path):
+    async with running(settings(tmp_path)) as address, phone(address) as caller, window(address) as browser:
+        await caller.start(call={"rep_id": "ann"})
+        await caller.say(TALK)
+        await caller.until("card.raised")
+        page = await browser.open("/floor")
+        await page.set_viewport_size({"width": 400, "height": 700})
+        opener = by(page, "floor-open")
+        await opener.press("Enter")
+        panel = by(page, "rep-panel")
+        await expect(by(page, "line").first).to_be_visible()
+        assert await panel.evaluate("panel => panel.scrollHeight <= panel.clientHeight")
+        await expect(by(page, "message-form")).to_be_in_viewport()
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await page.keyboard.press("Escape")
+        await expect(panel).to_have_count(0)
+        await expect(opener).to_be_focused()
 
 
 async def test_after_the_call_its_review_plays_any_line(tmp_path):
@@ -158,6 +179,11 @@ async def test_a_call_that_does_not_exist_says_so(tmp_path):
     async with running(settings(tmp_path)) as address, window(address) as browser:
         page = await browser.open("/rep/call_none")
         await expect(by(page, "lost")).to_be_visible()
+        await expect(by(page, "mark")).to_be_disabled()
+        await expect(by(page, "transcript")).to_have_count(0)
+        page = await browser.open("/calls/call_none")
+        await expect(page.get_by_text("No call with this id.")).to_be_visible()
+        await expect(page.get_by_role("button", name="Try again")).to_have_count(0)
         browser.complaints.clear()  # the browser reports the 404 itself
 
 

@@ -13,17 +13,31 @@ import { EN, ending, play, ZH, type Script } from "./script.ts";
 export const CSP =
   "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'";
 
-/** `/rep/<id>~45` stands still at second 45; `/rep/<id>` runs from the start in real time; `<id>-ended` is over. */
+/**
+ * `/rep/<id>~45` stands still at second 45; `/rep/<id>` runs from the start in real time; `<id>-ended` is over.
+ * `<id>-late`, `-busy`, `-paused`, `-told` (all with `~45`) add what happens besides.
+ */
 function find(id: string): { script: Script; freezeMs: number | null; isEnded: boolean } | null {
   const [name, freeze] = decodeURIComponent(id).split("~");
   const script = [EN, ZH].find((each) => name!.startsWith(each.id));
-  return script ? { script, freezeMs: freeze ? Number(freeze) * 1000 : null, isEnded: name!.endsWith("-ended") } : null;
+  return script ? { script, freezeMs: freeze !== undefined ? Number(freeze) * 1000 : null, isEnded: name!.endsWith("-ended") } : null;
 }
+
+const BESIDES: Record<string, object> = {
+  late: { type: "service.degraded", stage: "recognition", reason: "late", lag_ms: 4200 },
+  busy: { type: "service.degraded", stage: "record_only", reason: "overload", lag_ms: 9000 },
+  paused: { type: "call.paused", reason: "pci" },
+  told: { type: "supervisor.message", text: "Offer the instalment plan, sixty a month · 可以先报分期", sent_by: "bob" },
+};
 
 function logOf(id: string): CallMessage[] {
   const found = find(id)!;
   const log = play(found.script, new Date(Date.now() - 90_000)).map((message) => ({ ...message, call_id: id }));
-  return found.isEnded ? [...log, ending(found.script, log)] : log;
+  if (found.isEnded) return [...log, ending(found.script, log)];
+  const besides = BESIDES[/-(\w+)~/.exec(id)?.[1] ?? ""];
+  if (!besides || found.freezeMs === null) return log;
+  const heard = log.filter((message) => message.pos_ms <= found.freezeMs!);
+  return [...heard, { ...heard.at(-1)!, ...besides, seq: heard.length + 1 } as CallMessage];
 }
 
 const outcomes = new Map<string, string>();
@@ -126,12 +140,13 @@ function floor(socket: WebSocket): void {
   });
   const calls = [
     line(EN, `${EN.id}~64`, 92, { reasons: ["card:compliance.forbidden", "card:objection.price", "step:needs.budget"], talk_ratio: 0.68 }),
-    line(ZH, `${ZH.id}~41`, 41, { rep_id: "wangli", reasons: ["card:objection.price", "metric:talk_ratio"], stage: "objection", lag_ms: 2600 }),
+    line(ZH, `${ZH.id}~41`, 41, { rep_id: "wangli", reasons: ["card:objection.price", "metric:talk_ratio", "service:recognition"], stage: "objection", lag_ms: 2600, degraded: true, impaired: ["recognition"] }),
     line(EN, `${EN.id}-b~20`, 12, { rep_id: "priya", customer_ref: "Mr Okafor", stage: "rapport", steps_done: 3, talk_ratio: 0.48, last_line: "We did, the tomatoes were wonderful." }),
     line(EN, `${EN.id}-c~10`, 0, { rep_id: "tomasz", customer_ref: "Dr Silva", stage: "opening", steps_done: 1, paused: true, last_line: "Two minutes, yes." }),
   ];
   const send = (message: object) => socket.send(JSON.stringify(message));
   send({ type: "floor.snapshot", calls });
+  send({ type: "floor.alert", call_id: `${ZH.id}~41`, code: "service.record_only", headline: "record_only" });
   send({ type: "floor.alert", call_id: `${EN.id}~64`, code: "compliance.forbidden", headline: "Do not promise: correct it now" });
   let tick = 0;
   const timer = setInterval(() => {

@@ -1,3 +1,4 @@
+import type { StepState } from "copilot-client";
 import { describe, expect, it } from "vitest";
 
 import { EMPTY_CALL, isSettled, latencyMs, lineAt, openCards, progress, reduce, reduceAll } from "../src/state/call";
@@ -33,6 +34,21 @@ describe("the view of a call", () => {
 
   it("never runs media time backwards", () => {
     expect(view({ ...raised("a"), pos_ms: 9000 }, { ...raised("b"), pos_ms: 4000 }).posMs).toBe(9000);
+  });
+});
+
+describe("the end of a call", () => {
+  const ended = (state: StepState) => {
+    const totals = { duration_ms: 1000, utterances: 0, cards_raised: 0, cards_suppressed: 0, steps_done: 0, steps: 1, gaps_ms: 0 };
+    return view(
+      { type: "step.changed", step_id: "intro", state, previous: "pending", utterance_id: "", quote: "", by: "", reason: "" },
+      { type: "call.ended", reason: "completed", totals, report_url: "", sha256: [] },
+    ).steps.find(({ id }) => id === "intro")?.state;
+  };
+
+  it("leaves nothing due soon", () => {
+    expect(ended("warned")).toBe("pending");
+    expect(ended("overdue")).toBe("overdue");
   });
 });
 

@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 
 import { en } from "../src/i18n/en";
 import { zh } from "../src/i18n/zh";
-import { clock, percent, seconds } from "../src/state/clock";
+import { age, clock, percent, seconds } from "../src/state/clock";
+import { wordsFor } from "../src/state/labels";
 import { legs, measured, type Measure, type Report } from "../src/state/report";
 import { LEDGER } from "./builders";
 
@@ -15,6 +16,15 @@ describe("numbers as people read them", () => {
     expect([0, 999, 65_000, 3_723_000].map(clock)).toEqual(["0:00", "0:00", "1:05", "1:02:03"]);
     expect(seconds(820)).toBe("0.8 s");
     expect(seconds(12_400)).toBe("12 s");
+    expect(seconds(820, "秒")).toBe("0.8 秒");
+    expect([-5, 2999, 3000, 59_999, 60_000, 185_000].map(age)).toEqual([
+      { unit: "now", n: 0 },
+      { unit: "now", n: 2 },
+      { unit: "s", n: 3 },
+      { unit: "s", n: 59 },
+      { unit: "min", n: 1 },
+      { unit: "min", n: 3 },
+    ]);
     expect(percent(0.666)).toBe("67 %");
   });
 
@@ -22,6 +32,7 @@ describe("numbers as people read them", () => {
     expect(measured(measure("share", 0.5), {})).toBe("50 %");
     expect(measured(measure("ms", 9100), {})).toBe("9.1 s");
     expect(measured(measure("ms", 61_000), {})).toBe("61 s");
+    expect(measured(measure("ms", 9100), { s: "秒" })).toBe("9.1 秒");
     expect(measured(measure("count", 3), {})).toBe("3");
     expect(measured(measure("per_min", 1.25), { per_min: "per min" })).toBe("1.3 per min");
     expect(measured(measure("share", null), {})).toBe("–");
@@ -49,6 +60,12 @@ describe("texts", () => {
   it("are the same set in both languages, with the same placeholders", () => {
     expect(paths(zh).sort()).toEqual(paths(en).sort());
     for (const path of paths(en).filter((each) => each !== "floor.live")) expect([path, holes(at(zh, path))]).toEqual([path, [...new Set(holes(at(en, path)))]]);
+  });
+
+  it("name every reason for which a call may rise on the floor", () => {
+    const metrics = ["talk_ratio", "dead_air_ms", "monologue_ms", "speech_rate", "interruptions_per_min", "patience_ms"];
+    for (const name of metrics) expect([name, wordsFor({ kind: "metric", id: name }).some((key) => at(en, key))]).toEqual([name, true]);
+    expect(wordsFor({ kind: "card", id: "objection.price" })).toEqual(["known.objection_price"]);
   });
 
   it("name every talk metric a report can hold", () => {

@@ -1,6 +1,7 @@
 import type { ApiError } from "copilot-client";
 import { createI18n } from "vue-i18n";
 
+import { seconds } from "../state/clock";
 import { en } from "./en";
 import { zh } from "./zh";
 
@@ -18,6 +19,15 @@ export const i18n = createI18n({ legacy: false, locale: preferred() as Locale, f
 /** Why something failed. What the server itself says is English. */
 export function inWords(error: ApiError): string {
   return error.status === 0 ? i18n.global.t("error.unreachable") : error.message;
+}
+
+/** What the service cannot do for a call now. `lag_ms` is said where being late is the trouble. */
+export function troubleInWords(trouble: { stage: string; reason?: string; lag_ms?: number }): string {
+  const { t, te } = i18n.global;
+  const { stage, reason = "", lag_ms: lag = 0 } = trouble;
+  const known = [`overload.${stage}`, `service.${reason}`, `service.${stage.split(".")[0]}`].find((key) => te(key));
+  const what = t(known ?? "service.unknown");
+  return reason === "late" && lag ? `${what} · ${seconds(lag, t("unit.s"))}` : what;
 }
 
 export function setLocale(locale: Locale): void {

@@ -267,6 +267,7 @@ function change(view: CallView, message: CallMessage): Partial<CallView> {
         reportUrl: message.report_url,
         outcome: message.outcome ?? "",
         lines: view.lines.filter((each) => each.isFinal),
+        steps: view.steps.map((step) => (step.state === "warned" ? { ...step, state: "pending" } : step)), // nothing is due any more
       };
     default:
       return {};

@@ -12,6 +12,20 @@ export interface Reason {
   id: string;
 }
 
+const OF_METRIC: Record<string, string> = {
+  talk_ratio: "behaviour_talk_ratio",
+  dead_air_ms: "behaviour_dead_air",
+  monologue_ms: "behaviour_monologue",
+  speech_rate: "behaviour_speaking_fast",
+  interruptions_per_min: "behaviour_interruption",
+};
+
+/** Where the words for a floor reason about talk may stand, the best place first. */
+export function wordsFor({ kind, id }: Reason): string[] {
+  if (kind === "metric") return [`known.${OF_METRIC[id] ?? id}`, `metric.${id}`];
+  return [`known.${id.replaceAll(".", "_")}`];
+}
+
 /** A floor reason such as `card:objection.price` taken apart. */
 export function parseReason(reason: string): Reason {
   const [kind, ...rest] = reason.split(":");

@@ -2,6 +2,8 @@
 
 import type { Ledger } from "copilot-client";
 
+import { seconds } from "./clock";
+
 export interface Bilingual {
   en: string;
   zh: string;
@@ -121,7 +123,7 @@ export function measured(measure: Measure, unitWords: Record<string, string>): s
     case "share":
       return `${Math.round(value * 100)} %`;
     case "ms":
-      return `${(value / 1000).toFixed(value < 10_000 ? 1 : 0)} s`;
+      return seconds(value, unitWords["s"]);
     case "count":
       return String(value);
     default:
