@@ -231,7 +231,7 @@ def check_pages(_: Settings) -> Iterator[Finding]:
     if (STATIC / "index.html").is_file():
         yield Finding(check="web pages", level="ok", message="built")
     else:
-        mend = "scripts/web builds them (it needs Node.js 20.19 or later); everything else works without."
+        mend = "scripts/web builds them; everything else works without."
         yield Finding(check="web pages", level="note", message="not built", mend=mend)
 
 

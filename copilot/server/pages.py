@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / "static"
 NOT_BUILT = (
-    "The web pages are not part of this checkout yet. Run scripts/web (it needs Node), then reload.\n"
+    "The web pages are not part of this checkout yet. Run scripts/web, then reload.\n"
     "The API and the socket work without them.\n"
 )
 PERMISSIONS = b"microphone=(self), display-capture=(self), camera=(), geolocation=()"
