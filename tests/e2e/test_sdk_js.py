@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Page, Route, async_playwright
 
 from tests.e2e.browser import CHROMIUM, FLAGS, need
-from tests.server.node import running
+from tests.server.node import running, settings
 from tests.server.test_refusals import BROKEN, with_playbooks
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(240)]
@@ -25,6 +25,16 @@ CALL = """async (playbook) => {
       if (status.state === "closed") resolve({ ...status, seen });
     };
     new CallStream({ sampleRate: 16000, language: "zh", playbook, onStatus, link: { firstDelayMs: 1 } }).open();
+  });
+}"""
+DOOR = """async ([kind, token]) => {
+  const { CallStream, CallViewer, FloorViewer } = await import("/sdk/index.js");
+  return new Promise((resolve) => {
+    const onStatus = (status) => status.state === "closed" && resolve(status);
+    const options = { token, onStatus, link: { firstDelayMs: 20_000 } };
+    if (kind === "stream") new CallStream({ ...options, sampleRate: 16000 }).open();
+    if (kind === "viewer") new CallViewer({ ...options, callId: "没有", onEvents: () => {} }).open();
+    if (kind === "floor") new FloorViewer({ ...options, onMessage: () => {} }).open();
   });
 }"""
 ASK = """async (query) => {
@@ -71,4 +81,25 @@ async def test_a_refusal_reaches_whoever_uses_the_sdk(tmp_path: Path, sdk: Path)
             "in the query: unknown key 'stat' at $.stat",
             "Did you mean 'state'?",
         )
+        await browser.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "token", "close", "code"),
+    [
+        ("stream", "guess", 4401, "auth.invalid"),
+        ("viewer", "rep-secret", 4404, "call.unknown"),
+        ("floor", "rep-secret", 4403, "auth.forbidden"),
+    ],
+)
+async def test_a_refusal_at_the_door_is_not_tried_again(
+    tmp_path: Path, sdk: Path, kind: str, token: str, close: int, code: str
+) -> None:
+    async with running(settings(tmp_path, tokens=True)) as address, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = await browser.new_page()
+        await opened(page, address, sdk)
+        end = await page.evaluate(DOOR, [kind, token])
+        assert (end["code"], end["error"]["code"]) == (close, code)
+        assert end["error"]["message"]
         await browser.close()

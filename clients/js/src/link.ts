@@ -28,6 +28,12 @@ export interface Socket {
   close(code?: number, reason?: string): void;
 }
 
+/** Why coming back would not help, with the close code that says the same. */
+export interface Refusal {
+  code: number;
+  error: ErrorReply;
+}
+
 export interface LinkOptions {
   /** Asked for each connection, so that it can carry where to go on. */
   url: () => string;
@@ -39,6 +45,8 @@ export interface LinkOptions {
   firstDelayMs?: number;
   maxDelayMs?: number;
   heartbeatMs?: number;
+  /** Asked when a connection was refused before it opened, which hides why: the answer, or null to try again. */
+  refusal?: () => Promise<Refusal | null>;
   onOpen: () => void;
   onMessage: (message: { type: string }) => void;
   onStatus?: (status: LinkStatus) => void;
@@ -69,6 +77,7 @@ export class Link {
       firstDelayMs: 300,
       maxDelayMs: 8000,
       heartbeatMs: 10_000,
+      refusal: () => Promise.resolve(null),
       onStatus: () => {},
       ...options,
       token: options.token,
@@ -129,6 +138,7 @@ export class Link {
 
   private lost(code: number, reason: string): void {
     const error = this.said?.code === reason ? this.said : null;
+    const hasOpened = this.status.state === "open";
     this.drop();
     if (!RETRY_CODES.has(code)) return this.report("closed", { code, reason, error });
     const attempt = this.status.attempt + 1;
@@ -136,6 +146,13 @@ export class Link {
     const retryInMs = Math.round(ceiling * (0.5 + this.options.random() / 2));
     this.report("waiting", { attempt, retryInMs, code, reason, error });
     this.cancelRetry = this.options.schedule(() => this.open(), retryInMs);
+    if (!hasOpened) void this.options.refusal().then((refused) => refused && this.refuse(refused));
+  }
+
+  private refuse({ code, error }: Refusal): void {
+    if (this.status.state !== "waiting" && this.status.state !== "connecting") return;
+    this.drop();
+    this.report("closed", { code, reason: error.code, error });
   }
 
   /** A connection that says nothing through a whole heartbeat after being asked is dead, whatever TCP believes. */

@@ -3,7 +3,7 @@
 import { Link, type LinkStatus } from "./link.js";
 import type { CallMessage, CallOutcome, CallStarted, ClientMessage, PauseReason, Reply } from "./messages.js";
 import { Uplink, type CallOptions, type Outgoing } from "./uplink.js";
-import { socketUrl, type ServerOptions } from "./viewer.js";
+import { refusal, socketUrl, type ServerOptions } from "./viewer.js";
 
 export interface CallStreamOptions extends CallOptions, ServerOptions {
   onStarted?: (started: CallStarted, resumed: boolean) => void;
@@ -28,6 +28,7 @@ export class CallStream {
       ...options.link,
       token: options.token,
       url: () => socketUrl(options.baseUrl, this.callId ? `/v1/stream?call_id=${this.callId}` : "/v1/stream"),
+      refusal: () => refusal(options, (api) => api.me()),
       onOpen: () => this.sendAll(this.uplink.connected()),
       onMessage: (message) => this.receive(message),
       onStatus: (status) => this.report(status),

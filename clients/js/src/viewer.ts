@@ -1,7 +1,8 @@
 /** Following calls without sending audio: one call (`CallViewer`) or all of them (`FloorViewer`). */
 
-import { Link, type LinkOptions, type LinkStatus } from "./link.js";
+import { Link, type LinkOptions, type LinkStatus, type Refusal } from "./link.js";
 import { isCallMessage, type CallMessage, type FloorMessage, type Reply, type ViewerMessage } from "./messages.js";
+import { ApiError, CopilotApi } from "./rest.js";
 import { Sequence } from "./sequence.js";
 
 export interface ServerOptions {
@@ -16,6 +17,20 @@ export function socketUrl(baseUrl: string | undefined, path: string): string {
   const url = new URL(path, baseUrl ?? globalThis.location?.origin);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   return url.href;
+}
+
+/** A browser hides what a server says when it refuses a socket at the door; a request to the same door is answered. */
+export async function refusal(options: ServerOptions, knock: (api: CopilotApi) => Promise<unknown>): Promise<Refusal | null> {
+  const api = new CopilotApi({ ...(options.baseUrl && { baseUrl: options.baseUrl }), token: () => options.token });
+  try {
+    await knock(api);
+  } catch (error) {
+    if (error instanceof ApiError && [401, 403, 404].includes(error.status)) {
+      const { code, message, hint } = error;
+      return { code: 4000 + error.status, error: { type: "error", code, message, hint, retryable: false } };
+    }
+  }
+  return null;
 }
 
 /** Events are handed over once per painted frame: a late viewer hears a long call again in a few batches. */
@@ -46,6 +61,7 @@ export class CallViewer {
       token: options.token,
       url: () =>
         socketUrl(options.baseUrl, `/v1/calls/${encodeURIComponent(options.callId)}/events?after=${this.sequence.last}`),
+      refusal: () => refusal(options, (api) => api.call(options.callId)),
       onOpen: () => {},
       onMessage: (message) => this.receive(message),
       onStatus: (status) => options.onStatus?.(status),
@@ -86,6 +102,10 @@ export class CallViewer {
   }
 }
 
+async function mayWatch(api: CopilotApi): Promise<void> {
+  if ((await api.me()).floor === false) throw new ApiError(403, "auth.forbidden", "this token may not watch the floor");
+}
+
 export interface FloorViewerOptions extends ServerOptions {
   onMessage: (message: FloorMessage) => void;
   onReply?: (reply: Reply) => void;
@@ -100,6 +120,7 @@ export class FloorViewer {
       ...options.link,
       token: options.token,
       url: () => socketUrl(options.baseUrl, "/v1/floor"),
+      refusal: () => refusal(options, mayWatch),
       onOpen: () => {},
       onMessage: (message) =>
         message.type.startsWith("floor.")

@@ -95,6 +95,23 @@ describe("the link", () => {
     expect(link.status).toMatchObject({ state: "closed", reason: "call.superseded", error: null });
   });
 
+  it("asks why it was refused at the door, and stays away when that is for good", async () => {
+    const network = new FakeNetwork();
+    const error = { type: "error", code: "auth.invalid", message: "unknown", retryable: false, hint: "" };
+    let answer: object | null = null;
+    const { link } = linked(network, { refusal: () => Promise.resolve(answer) });
+    network.last.drop();
+    await Promise.resolve();
+    expect(link.status).toMatchObject({ state: "waiting", error: null });
+    network.pass(300);
+    answer = { code: 4401, error };
+    network.last.drop();
+    await Promise.resolve();
+    expect(link.status).toMatchObject({ state: "closed", code: 4401, reason: "auth.invalid", error });
+    network.pass(60_000);
+    expect(network.sockets).toHaveLength(2);
+  });
+
   it("asks a silent connection and leaves it when it does not answer", () => {
     const network = new FakeNetwork();
     const { link } = linked(network);
