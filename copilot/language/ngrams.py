@@ -8,8 +8,9 @@ Text is taken apart by ``normalise`` first: contractions, fillers, stutters and 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from zlib import crc32
 
 from copilot.language.normalise import Normal
@@ -32,9 +33,9 @@ def runs(normal: Normal, language: str) -> tuple[tuple[int, ...], ...]:
     """
     words = _plain(normal.words)
     if language == "zh":
-        views = (_buckets(_grams("c", words, 3)), _buckets(_grams("p", _plain(normal.syllables), 3)))
+        views = (_buckets(_grams("c", words)), _buckets(_grams("p", _plain(normal.syllables))))
     else:
-        views = (_buckets(_grams("w", words, 3)), {bucket for word in words for bucket in _pieces(word)})
+        views = (_buckets(_grams("w", words)), {bucket for word in words for bucket in _pieces(word)})
     return tuple(tuple(sorted(view)) for view in views)
 
 
@@ -47,13 +48,15 @@ def _plain(words: Sequence[str]) -> list[str]:
     return ["0" if _NUMBER.fullmatch(word) else word for word in words[:MAX_TOKENS]]
 
 
-def _grams(kind: str, words: Sequence[str], longest: int) -> Iterator[str]:
+def _grams(kind: str, words: Sequence[str]) -> list[str]:
+    """Runs of one, two and three. The edges count as words, but are no run by themselves."""
     if not words:
-        return
+        return []
     framed = [EDGE, *words, EDGE]
-    yield from (f"{kind}1{word}" for word in words)
-    for length in range(2, longest + 1):
-        yield from (f"{kind}{length}{' '.join(framed[at : at + length])}" for at in range(len(framed) - length + 1))
+    one = [f"{kind}1{word}" for word in words]
+    two = [f"{kind}2{first} {second}" for first, second in pairwise(framed)]
+    three = [f"{kind}3{a} {b} {c}" for a, b, c in zip(framed, framed[1:], framed[2:], strict=False)]
+    return one + two + three
 
 
 @lru_cache(maxsize=8192)

@@ -9,6 +9,7 @@ exist" or 是不可能的 takes it back as well. So does putting it in the other
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from copilot.events import Speaker
 from copilot.language.normalise import Normal, Token
@@ -75,9 +76,9 @@ def is_taken_back(normal: Normal, start: int, end: int, speaker: Speaker) -> boo
     before = [token.text for token in inside if token.end <= start]
     after = [token.text for token in inside if token.start >= end]
     match = [token.text for token in inside if token.end > start and token.start < end]
-    return _en_taken_back(" ".join(before), " ".join(match), " ".join(after), speaker) or _zh_taken_back(
-        "".join(before), "".join(after), speaker
-    )
+    if _en_taken_back(" ".join(before), " ".join(match), " ".join(after), speaker):
+        return True
+    return not normal.text.isascii() and _zh_taken_back("".join(before), "".join(after), speaker)
 
 
 def _en_taken_back(before: str, match: str, after: str, speaker: Speaker) -> bool:
@@ -154,18 +155,21 @@ def is_disowned(normal: Normal, start: int, end: int, speaker: Speaker) -> bool:
     return any(token.clause in disowned for token in normal.tokens if token.start < end and token.end > start)
 
 
-def _disowned_clauses(normal: Normal, speaker: Speaker) -> set[int]:
+@lru_cache(maxsize=64)
+def _disowned_clauses(normal: Normal, speaker: Speaker) -> frozenset[int]:
+    """Remembered for the utterances of late: each match in one asks again, and so does what it means."""
     clauses: dict[int, list[Token]] = {}
     for token in normal.tokens:
         clauses.setdefault(token.clause, []).append(token)
     disowned: set[int] = set()
     told = False
     for clause, tokens in clauses.items():
-        en, zh = " ".join(token.text for token in tokens), "".join(token.text for token in tokens)
+        en = " ".join(token.text for token in tokens)
+        zh = "" if normal.text.isascii() else "".join(token.text for token in tokens)
         told = told or _in_quotes(normal.text, tokens[0].start, tokens[-1].end)
         reported = speaker == "customer" and bool(_EN_REPORTED.search(f"{en} ") or _ZH_REPORTED.search(zh))
         denied = _EN_DENIED.search(en) or (_ZH_DENIED.search(zh) and not _ZH_RHETORICAL.search(zh))
         if told or reported or denied:
             disowned.add(clause)
         told = reported and bool(_HEADER.search(en))
-    return disowned
+    return frozenset(disowned)
