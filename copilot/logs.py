@@ -24,4 +24,10 @@ def configure_logs(level: str, *, pretty: bool = False) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Passes all but uvicorn's word that it could not start: the command says why, in one sentence."""
+    return record.msg != "Application startup failed. Exiting."

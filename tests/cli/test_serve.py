@@ -76,11 +76,14 @@ def test_a_data_directory_that_cannot_be_written(run: Run, configured: Configure
 
 
 @pytest.mark.models
-def test_a_data_directory_that_another_server_uses(run: Run, configured: Configured, tmp_path: Path) -> None:
+def test_a_data_directory_that_another_server_uses(
+    run: Run, configured: Configured, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     held = DataFolder.open(StoreSettings(data_dir=str(tmp_path)))
     try:
         outcome = run("--config", configured(f'[store]\ndata_dir = "{tmp_path}"\n'), "serve", "--port", "0")
         refused(outcome, 1, "storage.locked", str(os.getpid()), "data_dir")
+        assert "startup failed" not in caplog.text
     finally:
         held.close()
 
