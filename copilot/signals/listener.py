@@ -12,7 +12,7 @@ from copilot.playbook.compile import ASKED, Plan
 from copilot.signals.evidence import cite
 from copilot.signals.examples import MIN_TOKENS, Prepared, Vectors, prepare, stretches, unit
 from copilot.signals.intents import understand
-from copilot.signals.rules import Detector, Found, Hearable, hearable
+from copilot.signals.rules import Detector, Found, Hearable, gathered, hearable
 
 REMEMBERED = 64
 """Utterances whose signals are remembered, so that none fires twice."""
@@ -35,6 +35,7 @@ class _Memory:
     def __init__(self) -> None:
         self.fired: set[tuple[str, bool]] = set()
         self.interim: frozenset[str] = frozenset()
+        self.heard: Hearable | None = None
         self.waiting: Hearable | None = None
         self.asked: Hearable | None = None
 
@@ -49,6 +50,8 @@ class Listener:
     def __init__(self, plan: Plan, prepared: Prepared, *, context: Mapping[str, str]) -> None:
         self._language = plan.playbook.language
         self._detectors = [Detector(rule, prepared, context, self._language) for rule in plan.rules]
+        self._asking = [detector for detector in self._detectors if detector.asking]
+        self._patterns = gathered(tuple(dict.fromkeys(r for detector in self._detectors for r in detector.regexes)))
         self._intents = prepared.intents
         self._knows = any(rule.label == ASKED for rule in plan.rules)
         self._memories: OrderedDict[str, _Memory] = OrderedDict()
@@ -56,7 +59,7 @@ class Listener:
     def hear(self, utterance: Utterance, *, stage: str) -> Hearing:
         """Listen to an utterance as it now stands, interim or final. ``stage`` is where the call is."""
         memory = self._remember(utterance.id)
-        heard = hearable(utterance, stage, self._language)
+        heard = memory.heard = hearable(utterance, stage, self._language, self._patterns, memory.heard)
         shortest = min((detector.shortest for detector in self._detectors if detector.wants_vectors(heard)), default=0)
         if self._knows and utterance.is_final and utterance.speaker == "customer":
             shortest = shortest or MIN_TOKENS  # the documents are searched by meaning
@@ -100,9 +103,9 @@ class Listener:
 
     def _questions(self, heard: Hearable) -> tuple[str, ...]:
         """Every question once; "uh-huh" answers none."""
-        if len(heard.normal.tokens) < MIN_TOKENS:
+        if not self._asking or len(heard.normal.tokens) < MIN_TOKENS:
             return ()
-        return tuple(dict.fromkeys(text for detector in self._detectors for text in detector.questions(heard)))
+        return tuple(dict.fromkeys(text for detector in self._asking for text in detector.questions(heard)))
 
     def _understood(self, heard: Hearable) -> Hearable:
         """With what the classifier makes of it, if any rule that hears this utterance asks."""

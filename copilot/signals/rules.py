@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import ClassVar
 
 import msgspec
 import re2
@@ -13,7 +14,7 @@ from copilot.language.entities import entities
 from copilot.language.normalise import Normal, is_chinese, lower, normalise
 from copilot.playbook.compile import Rule
 from copilot.playbook.intents import INTENTS
-from copilot.playbook.model import Entity, Intent, Phrase, Trigger
+from copilot.playbook.model import TEXT_LEAVES, Entity, Phrase, Trigger
 from copilot.playbook.walk import form, is_met, walk
 from copilot.signals.examples import MIN_TOKENS, Prepared, Vectors, key, resemble
 from copilot.signals.intents import Meaning, threshold
@@ -38,11 +39,13 @@ class Hearable(Frozen, frozen=True, kw_only=True):
     """One utterance as rules see it. ``spans``, ``vectors`` (and ``units``, the same at length 1) and
     ``meaning`` are there once the encoder has answered.
 
-    ``worded`` remembers by trigger (``id``) what its words fulfil: they stay the same when the meaning becomes known.
+    ``patterns`` are the regexes that occur in it. ``worded`` remembers by trigger (``id``) what its words fulfil: they
+    stay the same when the meaning becomes known.
     """
 
     utterance: Utterance
     normal: Normal
+    patterns: frozenset[str]
     stage: str
     language: Language
     spans: tuple[tuple[int, int], ...] = ()
@@ -65,10 +68,14 @@ class Detector:
         placed = list(walk(rule.trigger))
         inside = [trigger for _, trigger in placed]
         self._forms = {id(t): form(t) for t in inside}
+        self._joins = {key: self._JOINS[name] for key, name in self._forms.items() if name in self._JOINS}
+        self._leaves = {key: self._LEAVES[name] for key, name in self._forms.items() if name in self._LEAVES}
+        self._spoken = {key for key, name in self._forms.items() if name in TEXT_LEAVES}
         self._worded = self._decided_by_words(placed)
         self._scoped = {id(t) for t in inside if t.speaker or t.stage or t.language not in (None, "auto")}
         self._phrases = {id(t): compiled(t.phrase, t.language or language) for t in inside if t.phrase}
         self._patterns = {id(t): _pattern(t.regex) for t in inside if t.regex}
+        self.regexes = tuple(t.regex for t in inside if t.regex)
         self._lexicons = {
             id(t): _lexicon(t.entity, t.language or language) for t in inside if t.entity and t.entity.any
         }
@@ -77,31 +84,31 @@ class Detector:
         intents = [t for t in inside if t.intent and prepared.intents]
         self.asks_intents = bool(intents)
         self._meanings = [*intents, *(t for t in inside if id(t) in self._lines)]
+        self._interim_meanings = [t for t in self._meanings if t.interim or rule.trigger.interim]
         self.shortest = 1 if intents else MIN_TOKENS
         """Fewest tokens of an utterance that may mean something here: "scam?" does to the classifier."""
-        self._asking = [t for t in inside if t.llm]
+        self.asking = [t for t in inside if t.llm]
         self.hears_interim = any(trigger.interim for trigger in inside)
         denied = (inner for t in inside if t.not_ for _, inner in walk(t.not_))
         self.denies = bool(self._meanings) and any(inner.examples or inner.intent for inner in denied)
         """Whether the absence of a meaning counts, so that nothing is certain before the encoder answers."""
 
     def _decided_by_words(self, placed: Sequence[tuple[str, Trigger]]) -> set[int]:
-        """Which triggers, given with their paths, hold nothing but what the words decide."""
-        others = [path for path, trigger in placed if self._forms[id(trigger)] not in WORDED]
-        return {id(t) for path, t in placed if not any(f"{other}.".startswith(f"{path}.") for other in others)}
+        """The outermost triggers, of those given with their paths, that hold nothing but what the words decide."""
+        others = [f"{path}." for path, trigger in placed if self._forms[id(trigger)] not in WORDED]
+        worded = {path: id(t) for path, t in placed if not any(other.startswith(f"{path}.") for other in others)}
+        return {key for path, key in worded.items() if not any(path.startswith(f"{outer}.") for outer in worded)}
 
     def wants_vectors(self, heard: Hearable) -> bool:
         """Whether an example or an intent in scope could match this utterance."""
-        return self._listens_to(heard.utterance.speaker) and any(
-            _in_scope(trigger, heard) and (heard.utterance.is_final or self._trigger.interim or trigger.interim)
-            for trigger in self._meanings
-        )
+        meanings = self._meanings if heard.utterance.is_final else self._interim_meanings
+        return self._listens_to(heard.utterance.speaker) and any(_in_scope(trigger, heard) for trigger in meanings)
 
     def questions(self, heard: Hearable) -> list[str]:
         """What a language model should be asked about this utterance."""
         if not heard.utterance.is_final or not self._listens_to(heard.utterance.speaker):
             return []
-        return [trigger.llm.question for trigger in self._asking if trigger.llm and _in_scope(trigger, heard)]
+        return [trigger.llm.question for trigger in self.asking if trigger.llm and _in_scope(trigger, heard)]
 
     def detect(self, heard: Hearable, signals: Mapping[str, Found]) -> Found | None:
         """How the utterance fulfils the rule; ``signals`` are the labels it already fulfils."""
@@ -122,37 +129,38 @@ class Detector:
         return heard.worded[id(trigger)]
 
     def _judge(self, trigger: Trigger, heard: Hearable, signals: Mapping[str, Found], *, sure: bool) -> Found | None:
-        if id(trigger) in self._scoped and not _in_scope(trigger, heard):
+        key = id(trigger)
+        if (not sure and key in self._spoken) or (key in self._scoped and not _in_scope(trigger, heard)):
             return None
-        match self._forms[id(trigger)]:
-            case "any":
-                found = (self._decide(item, heard, signals, sure=sure) for item in trigger.any or ())
-                return next(filter(None, found), None)
-            case "all":
-                return _together([self._decide(item, heard, signals, sure=sure) for item in trigger.all or ()])
-            case "not":
-                denied = trigger.not_ and self._decide(trigger.not_, heard, signals, sure=True)
-                return Found() if sure and not denied else None
-            case _:
-                return self._leaf(trigger, heard, signals, sure=sure)
+        if key in self._joins:
+            return self._joins[key](self, trigger, heard, signals, sure)
+        return signals.get(trigger.signal) if trigger.signal else self._leaves[key](self, trigger, heard)
 
-    def _leaf(self, trigger: Trigger, heard: Hearable, signals: Mapping[str, Found], *, sure: bool) -> Found | None:
-        if trigger.signal:
-            return signals.get(trigger.signal)
-        if trigger.context:
-            return Found(why="context") if is_met(trigger.context, self._context) else None
-        return self._words(trigger, heard) if sure else None
+    def _any(self, trigger: Trigger, heard: Hearable, signals: Mapping[str, Found], sure: bool) -> Found | None:
+        for item in trigger.any or ():
+            if found := self._decide(item, heard, signals, sure=sure):
+                return found
+        return None
 
-    def _words(self, trigger: Trigger, heard: Hearable) -> Found | None:
-        if trigger.llm:
-            return heard.answers.get(trigger.llm.question)
-        if trigger.intent:
-            return self._intent(trigger.intent, heard)
-        if trigger.examples:
-            return self._meaning(trigger, heard)
-        if trigger.phrase:
-            return self._phrase(trigger, heard)
-        return self._entity(trigger, trigger.entity, heard) if trigger.entity else self._regex(trigger, heard)
+    def _all(self, trigger: Trigger, heard: Hearable, signals: Mapping[str, Found], sure: bool) -> Found | None:
+        found: list[Found] = []
+        for item in trigger.all or ():
+            part = self._decide(item, heard, signals, sure=sure)
+            if part is None:
+                return None
+            found.append(part)
+        return _together(found)
+
+    def _not(self, trigger: Trigger, heard: Hearable, signals: Mapping[str, Found], sure: bool) -> Found | None:
+        if not sure or (trigger.not_ and self._decide(trigger.not_, heard, signals, sure=True)):
+            return None
+        return Found()
+
+    def _known(self, trigger: Trigger, _: Hearable) -> Found | None:
+        return Found(why="context") if trigger.context and is_met(trigger.context, self._context) else None
+
+    def _affirmed(self, trigger: Trigger, heard: Hearable) -> Found | None:
+        return heard.answers.get(trigger.llm.question) if trigger.llm else None
 
     def _phrase(self, trigger: Trigger, heard: Hearable) -> Found | None:
         for start, end, phrase in self._phrases[id(trigger)].find(heard.normal):
@@ -162,13 +170,12 @@ class Detector:
         return None
 
     def _regex(self, trigger: Trigger, heard: Hearable) -> Found | None:
-        pattern, plain = self._patterns[id(trigger)], _plain(heard.utterance.text)
-        if pattern.search(_bytes(plain)) is None:  # which takes a fraction of the time, and is nearly always so
+        if trigger.regex not in heard.patterns:
             return None
-        for match in pattern.finditer(plain):
+        for match in self._patterns[id(trigger)].finditer(_plain(heard.utterance.text)):
             start, end = match.span()
             if start < end and _is_meant(heard, start, end):
-                return Found(detector="regex", why=trigger.regex or "", start=start, end=end)
+                return Found(detector="regex", why=trigger.regex, start=start, end=end)
         return None
 
     def _meaning(self, trigger: Trigger, heard: Hearable) -> Found | None:
@@ -180,10 +187,10 @@ class Detector:
             return Found(detector="examples", why=like.line, score=like.score, start=like.start, end=like.end)
         return None
 
-    def _intent(self, intent: Intent, heard: Hearable) -> Found | None:
+    def _intent(self, trigger: Trigger, heard: Hearable) -> Found | None:
         """The likeliest stretch that is neither denied nor told of others."""
-        meaning, speaker = heard.meaning, heard.utterance.speaker
-        if meaning is None or INTENTS.get(intent.label) != speaker:
+        intent, meaning, speaker = trigger.intent, heard.meaning, heard.utterance.speaker
+        if intent is None or meaning is None or INTENTS.get(intent.label) != speaker:
             return None
         least = threshold(intent, meaning, is_final=heard.utterance.is_final)
         for score, start, end in meaning.stretches.get(intent.label, ()):
@@ -194,13 +201,31 @@ class Detector:
                 return Found(detector="intent", why=why, score=score, start=start, end=end)
         return None
 
-    def _entity(self, trigger: Trigger, entity: Entity, heard: Hearable) -> Found | None:
-        lexicon = self._lexicons.get(id(trigger))
+    def _entity(self, trigger: Trigger, heard: Hearable) -> Found | None:
+        entity, lexicon = trigger.entity, self._lexicons.get(id(trigger))
+        if entity is None:
+            return None
         named = lexicon.find(heard.normal) if lexicon else _measured(entity, heard.normal)
         for start, end, what in named:
             if entity.negation == "ignore" or _is_meant(heard, start, end):
                 return Found(detector="entity", why=f"{entity.kind} {what}".strip(), start=start, end=end)
         return None
+
+    _JOINS: ClassVar[dict[str, Callable[[Detector, Trigger, Hearable, Mapping[str, Found], bool], Found | None]]] = {
+        "any": _any,
+        "all": _all,
+        "not": _not,
+    }
+    _LEAVES: ClassVar[dict[str, Callable[[Detector, Trigger, Hearable], Found | None]]] = {
+        "context": _known,
+        "llm": _affirmed,
+        "intent": _intent,
+        "examples": _meaning,
+        "phrase": _phrase,
+        "entity": _entity,
+        "regex": _regex,
+    }
+    """How each form of trigger is fulfilled; a signal is, when it is among those found already."""
 
 
 def _is_meant(heard: Hearable, start: int, end: int) -> bool:
@@ -224,11 +249,58 @@ def _measured(entity: Entity, normal: Normal) -> Iterator[tuple[int, int, str]]:
             yield named.start, named.end, f"{value:g}" if value is not None else ""
 
 
-def hearable(utterance: Utterance, stage: str, language: Language) -> Hearable:
-    """Prepare an utterance; ``language`` (the playbook's) decides when the text does not."""
+class Patterns:
+    """All the regexes of a plan, run over a text at once: nearly always few of them occur in it, or none."""
+
+    def __init__(self, regexes: Sequence[str]) -> None:
+        self._regexes = tuple(regexes)
+        self._automaton = _automaton(self._regexes)
+
+    def within(self, text: str) -> frozenset[str]:
+        """Those that occur in ``text``; all of them, to be looked for one by one, when they are too many to be run."""
+        found = (self._automaton.Match(_plain(text)) or ()) if self._automaton else ()
+        if len(self._regexes) not in found:
+            return frozenset(self._regexes)
+        return frozenset(self._regexes[at] for at in found if at < len(self._regexes))
+
+
+def _automaton(regexes: Sequence[str]) -> re2.Set | None:
+    """One for all; None when that takes too much memory. Its last pattern is in every text unless memory ran out."""
+    automaton = re2.Set.SearchSet(_options())
+    for regex in (*regexes, ""):
+        automaton.Add(regex)
+    try:
+        automaton.Compile()
+    except re2.error:
+        return None
+    return automaton
+
+
+@lru_cache(maxsize=16)
+def gathered(regexes: tuple[str, ...]) -> Patterns:
+    """Ready for use; calls on the same playbook share it."""
+    return Patterns(regexes)
+
+
+def hearable(
+    utterance: Utterance, stage: str, language: Language, patterns: Patterns, before: Hearable | None = None
+) -> Hearable:
+    """Prepare an utterance; ``language`` (the playbook's) decides when the text does not.
+
+    ``before`` is how it was last heard: what was an interim often becomes final word for word.
+    """
+    said = (utterance.text, utterance.speaker, stage)
+    if before and (before.utterance.text, before.utterance.speaker, before.stage) == said:
+        return msgspec.structs.replace(before, utterance=utterance)
     spoken: Language = "zh" if is_chinese(utterance.text) else "en"
     spoken = spoken if language == "auto" or any(c.isalpha() for c in utterance.text) else language
-    return Hearable(utterance=utterance, normal=normalise(utterance.text, spoken), stage=stage, language=spoken)
+    return Hearable(
+        utterance=utterance,
+        normal=normalise(utterance.text, spoken),
+        patterns=patterns.within(utterance.text),
+        stage=stage,
+        language=spoken,
+    )
 
 
 def _in_scope(trigger: Trigger, heard: Hearable) -> bool:
@@ -256,19 +328,18 @@ def _together(parts: Sequence[Found | None]) -> Found | None:
 
 @lru_cache(maxsize=4096)
 def _pattern(regex: str) -> re2._Regexp:
+    return re2.compile(regex, _options())
+
+
+def _options() -> re2.Options:
     options = re2.Options()
     options.case_sensitive = False
     options.log_errors = False
     options.never_capture = True
-    return re2.compile(regex, options)
+    return options
 
 
 @lru_cache(maxsize=64)
 def _plain(text: str) -> str:
     """What patterns run over: lower case and straight apostrophes, every character in its place."""
     return lower(text).replace("’", "'").replace("‘", "'")
-
-
-@lru_cache(maxsize=64)
-def _bytes(plain: str) -> bytes:
-    return plain.encode()
