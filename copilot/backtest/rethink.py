@@ -56,7 +56,7 @@ class _Rethinking:
     def __init__(self, track: Track, setup: CallSetup, encode: Encode | None) -> None:
         self._track = track
         self._nows: NDArray[np.float64] = np.frombuffer(track.nows, "<f8")
-        self._settled: NDArray[np.int32] = np.frombuffer(track.settled, "<i4")
+        self._settled: list[int] = np.frombuffer(track.settled, "<i4").tolist()
         self._dues: NDArray[np.float64] = np.frombuffer(track.dues, "<f8")
         positions = np.frombuffer(track.positions, "<i4")
         self._is_chat = track.info.kind == "chat"
@@ -164,7 +164,7 @@ class _Rethinking:
                 return
             at, after, act = min(dues, key=lambda due: due[:2])
             self._event, self._now = after, max(self._now, at)
-            pos_ms = round(at * 1000) if self._is_chat else int(self._settled[after])
+            pos_ms = round(at * 1000) if self._is_chat else self._settled[after]
             self._take(act(Moment(now=self._now, pos_ms=pos_ms)))
 
     def _card_due(self, event: int) -> tuple[float, int, Callable[[Moment], list[Thought]]] | None:
@@ -181,10 +181,10 @@ class _Rethinking:
         due_ms = self._mind.next_deadline_ms()
         if due_ms is None or self._is_chat:
             return None
-        reached = np.flatnonzero(self._settled[self._event + 1 : event] >= due_ms)
-        if not len(reached):
+        between = range(self._event + 1, min(event, len(self._settled)))
+        after = next((at for at in between if self._settled[at] >= due_ms), None)
+        if after is None:
             return None
-        after = self._event + 1 + int(reached[0])
         return float(self._nows[after]), after, self._tick
 
     def _answer_due(self, event: int) -> tuple[float, int, Callable[[Moment], list[Thought]]] | None:
@@ -205,12 +205,12 @@ class _Rethinking:
     def _answer_all(self) -> None:
         """A call does not end before the encoder has answered."""
         while self._answers:
-            self._take(self._answer(Moment(now=self._now, pos_ms=int(self._settled[self._event]))))
+            self._take(self._answer(Moment(now=self._now, pos_ms=self._settled[self._event])))
 
     def _follow_media(self, event: int) -> None:
         due_ms = self._mind.next_deadline_ms()
         if due_ms is not None and self._settled[event] >= due_ms:
-            moment = Moment(now=float(self._nows[event]), pos_ms=int(self._settled[event]))
+            moment = Moment(now=float(self._nows[event]), pos_ms=self._settled[event])
             self._take(self._tick(moment))
 
     # --- keeping --------------------------------------------------------------------------------------------

@@ -108,8 +108,9 @@ class Thinking:
         if not self._has_begun:
             return []
         thoughts: list[Thought] = []
+        timing = self._present(moment)
         for metric in self.pace.tick(moment.pos_ms):
-            thoughts += [metric, *self.cues.observe(metric, moment, self._present(moment))]
+            thoughts += [metric, *self.cues.observe(metric, moment, timing)]
         return thoughts
 
     def happened(self, event: CallMoment, moment: Moment) -> list[Thought]:

@@ -179,11 +179,11 @@ class Deck:
 
     def expired(self, now: float) -> tuple[Entry, ...]:
         """The visible cards nobody has acted on in time."""
-        return tuple(entry for entry in self.open() if entry.expires_at is not None and now >= entry.expires_at)
+        return tuple(entry for entry in self._open.values() if entry.expires_at is not None and now >= entry.expires_at)
 
     def next_expiry(self) -> float | None:
         """When the next card expires."""
-        return min((entry.expires_at for entry in self.open() if entry.expires_at is not None), default=None)
+        return min((entry.expires_at for entry in self._open.values() if entry.expires_at is not None), default=None)
 
     def _shown(self, card_id: str) -> Entry:
         entry = self._entries.get(card_id)

@@ -16,7 +16,7 @@ from copilot.cues.expression import FINISHED, Condition, Topic, topic_of
 from copilot.cues.holdout import held_out
 from copilot.cues.moments import CallMoment, Fact, Match, Moment, Timing
 from copilot.cues.scene import REMEMBERED_UTTERANCES, Scene
-from copilot.events import Outcome, Signal, Speaker, StepChanged, StepState
+from copilot.events import Metric, Outcome, Signal, Speaker, StepChanged, StepState
 from copilot.playbook.model import CardContent, Cue, Playbook
 
 __all__ = ["SNOOZE_S", "CardChange", "Cues"]
@@ -102,6 +102,8 @@ class Cues:
         elif isinstance(fact, StepChanged) and fact.state in SETTLED:
             changes += self._step_settled(fact, moment)
         watched = self._concerned(topic_of(fact), moment)
+        if not watched and not changes and isinstance(fact, Metric):  # most numbers are no cue's business
+            return self._conclude(self._adherence.tick(moment.pos_ms))
         changes += self._follow(watched, lambda condition: condition.observe(fact, moment.pos_ms), moment, timing)
         if isinstance(fact, CallMoment) and fact.kind in {"paused", "resumed"}:
             self._arbiter.pause(fact.kind == "paused")
@@ -203,6 +205,8 @@ class Cues:
 
     def _follow(self, concerned: tuple[Watched, ...], ask: Ask, moment: Moment, timing: Timing) -> list[CardChange]:
         """Ask every condition: first what ends cards and answers them, then what makes new ones, best rank first."""
+        if not concerned:
+            return self._conclude(self._adherence.tick(moment.pos_ms))
         changes: list[CardChange] = []
         for watched in concerned:
             expected = ask(watched.expected) if watched.expected else None
@@ -213,9 +217,8 @@ class Cues:
                 changes += self._pass(watched.cue, moment)
         changes += self._conclude(self._adherence.tick(moment.pos_ms))
         asking = [(watched.cue, match) for watched in concerned if (match := ask(watched.when))]
-        if concerned:
-            self._waits.update((watched.cue.id, watched.next_deadline_ms()) for watched in concerned)
-            self._waits_ms = earliest(self._waits.values())
+        self._waits.update((watched.cue.id, watched.next_deadline_ms()) for watched in concerned)
+        self._waits_ms = earliest(self._waits.values())
         for cue, match in sorted(asking, key=lambda pair: (pair[0].critical, pair[0].priority), reverse=True):
             changes += self._propose(cue, match, moment, timing)
         return changes

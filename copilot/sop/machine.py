@@ -39,6 +39,8 @@ NEXT: dict[tuple[StepState, What], StepState] = {
 }
 """What happens to a step in a state; what is not listed changes nothing. ``done`` and ``done_late`` are for good."""
 
+OPEN: tuple[StepState, ...] = ("pending", "warned")
+"""The states in which time alone does something to a step."""
 DONE: tuple[StepState, ...] = ("done", "done_late")
 EXCUSED: tuple[StepState, ...] = ("waived", "not_applicable")
 
@@ -125,7 +127,7 @@ class Sop:
         """Warn and mark overdue what has fallen due. ``pos_ms``: everything said before it has been observed."""
         changes: list[Change] = []
         self._is_stale = True
-        for step in self._steps.values():
+        for step in self._open_steps():
             warning_ms, deadline_ms = self._warning(step), self._deadline(step)
             if deadline_ms is not None and deadline_ms <= pos_ms:
                 changes += self._move(step.id, "fell_due", deadline_ms)
@@ -223,8 +225,11 @@ class Sop:
         )
         return [change]
 
+    def _open_steps(self) -> list[Step]:
+        return [step for step in self._steps.values() if self._states[step.id] in OPEN]
+
     def _deadlines(self) -> Iterator[int]:
-        for step in self._steps.values():
+        for step in self._open_steps():
             state = self._states[step.id]
             for what, at_ms in (("warned", self._warning(step)), ("fell_due", self._deadline(step))):
                 if at_ms is not None and (state, what) in NEXT:

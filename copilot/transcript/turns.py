@@ -48,8 +48,8 @@ class Transcript:
             words=heard.words,
         )
         if known:
-            self._order = [place for place in self._order if place[2] != utterance.id]
-        bisect.insort(self._order, (utterance.start_ms, utterance.end_ms, utterance.id))
+            del self._order[bisect.bisect_left(self._order, _place(known))]
+        bisect.insort(self._order, _place(utterance))
         self._utterances[utterance.id] = utterance
         return utterance
 
@@ -90,6 +90,10 @@ class Transcript:
             and evidence.quote in utterance.text
             and utterance.start_ms <= evidence.start_ms <= evidence.end_ms <= utterance.end_ms
         )
+
+
+def _place(utterance: Utterance) -> tuple[int, int, str]:
+    return utterance.start_ms, utterance.end_ms, utterance.id
 
 
 def backchannel(utterance: Utterance) -> bool:
