@@ -5,14 +5,11 @@ from __future__ import annotations
 import msgspec.inspect as inspecting
 
 from copilot.complaint import explain as plain
-from copilot.complaint.explain import meant
 from copilot.complaint.kinds import inner, words
 from copilot.errors import PlaybookError
 from copilot.playbook.model import Playbook
 from copilot.playbook.source import Source
 from copilot.playbook.syntax import LOOKALIKES, lookalike
-
-__all__ = ["explain", "meant"]
 
 _REFERENCE = "`docs/reference/playbook.md` lists every key and what it may hold."
 

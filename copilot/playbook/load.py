@@ -6,10 +6,11 @@ from importlib import resources
 from itertools import islice
 from pathlib import Path
 
+from copilot.complaint.explain import meant
 from copilot.errors import PlaybookError
 from copilot.events import Language
 from copilot.playbook.check import check
-from copilot.playbook.complaint import explain, meant
+from copilot.playbook.complaint import explain
 from copilot.playbook.documents import Documents, documents_of, with_texts
 from copilot.playbook.mend import MAX_MISTAKES, mend, together
 from copilot.playbook.model import Playbook
