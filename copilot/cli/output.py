@@ -10,7 +10,7 @@ import msgspec
 from rich.cells import cell_len
 from rich.console import Console
 
-from copilot.errors import CopilotError, UsageError
+from copilot.errors import CopilotError, PlaybookError, UsageError
 
 OK, FINDINGS, USAGE = 0, 1, 2
 
@@ -42,8 +42,9 @@ def emit_raw(line: bytes) -> None:
 
 
 def complain(error: CopilotError) -> int:
-    """Say what went wrong and what to do; returns the exit code."""
-    people.print(f"[bold red]error[/] {_escaped(str(error))}", markup=True)
+    """Say what went wrong and what to do, of a playbook everything; returns the exit code."""
+    for each in error.all if isinstance(error, PlaybookError) else (error,):
+        people.print(f"[bold red]error[/] {_escaped(str(each))}", markup=True)
     return USAGE if isinstance(error, UsageError) else FINDINGS
 
 

@@ -68,11 +68,11 @@ def lint_command(context: click.Context, names: tuple[str, ...], as_json: bool, 
             found = _findings(name, settings, bench)
         except PlaybookError as error:
             bad += 1
-            for each in error.all:
-                if as_json:
+            if as_json:
+                for each in error.all:
                     emit({"playbook": name, **_error(each)})
-                else:
-                    complain(each)
+            else:
+                complain(error)
             continue
         bad += sum(finding.severity != "info" for finding in found)
         _tell_findings(name, found, as_json)

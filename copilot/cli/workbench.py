@@ -188,24 +188,25 @@ def _tell_run(run: CallRun) -> None:
     columns(
         *(
             ("", _clock(card.at_ms), card.cue_id, f"held back: {card.reason}" if card.reason else "shown", card.quote)
-            for card in run.cards
+            for card in sorted(run.cards, key=lambda card: card.at_ms)
         )
     )
 
 
 def _tell_changes(found: Difference) -> None:
-    changes = [("+ gained", change) for change in found.gained] + [("- lost", change) for change in found.lost]
+    changes = [("+ gained", "before", change) for change in found.gained]
+    changes += [("- lost", "after", change) for change in found.lost]
     columns(
         *(
-            (what, change.call_id, _clock(change.at_ms), change.cue_id, _instead(change.instead), change.quote)
-            for what, change in changes
+            (what, change.call_id, _clock(change.at_ms), change.cue_id, _instead(other, change.instead), change.quote)
+            for what, other, change in changes
         )
     )
 
 
-def _instead(reason: str) -> str:
+def _instead(other: str, reason: str) -> str:
     """What the playbook that does not show the card does with it."""
-    return f"else held back: {reason}" if reason else "else not asked for"
+    return f"{other}: held back: {reason}" if reason else f"{other}: not asked for"
 
 
 def _tell_totals(totals: Mapping[str, Totals]) -> None:

@@ -182,10 +182,10 @@ def _refuse_taken(new: Version, versions: Sequence[Version]) -> None:
         if same_text and each.documents in {"", new.documents}:  # it may be of a time when no documents were kept
             continue
         if same_text or (each.playbook, each.version) == (new.playbook, new.version):
-            what = "the same text with other documents" if same_text else "another text"
+            what = "other documents" if same_text else "another text"
             raise UsageError(
                 "playbook.version_taken",
-                f"{what} is version {new.version} of {new.playbook!r} already",
+                f"version {new.version} of {new.playbook!r} was kept already, with {what}",
                 hint="What was kept never changes: raise `version`.",
             )
 

@@ -157,6 +157,8 @@ def test_lint_names_every_mistake_line_by_line(run: Run, good: Path) -> None:
     assert outcome.code == 1
     places = [line for line in outcome.err.splitlines() if line.startswith(f"error {good}:")]
     assert [int(line.split(":")[1]) for line in places] == [5, 15, 20, 28], outcome.err
+    for command in ("test", "publish"):
+        assert run("playbook", command, good).err.count(f"error {good}:") == 4
     found = run("playbook", "lint", "--json", good).lines
     assert [each["code"].partition(".")[2] for each in found] == [
         "invalid",

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from rich.cells import cell_len
 
+from copilot.cli.output import columns
 from copilot.store.shelf import Shelf, Version
 from tests.call.record import RECORDING
 from tests.call.rig import PLAYBOOK
@@ -116,7 +118,7 @@ def test_a_version_keeps_the_documents_it_was_published_with(run: Run, data: Pat
     facts.write_text("# How long\n\nThree weeks.\n")
     refused = run("playbook", "publish", mine)
     assert (refused.code, refused.out) == (2, "")
-    assert "the same text with other documents is version 1.0.0" in refused.err
+    assert "version 1.0.0 of 'small' was kept already, with other documents" in refused.err
     mine.write_text(text.replace("version: 1.0.0", "version: 1.1.0"), encoding="utf-8")
     assert run("playbook", "publish", mine).code == 0
     shutil.rmtree(facts.parent)
@@ -147,3 +149,22 @@ def test_a_playbook_is_published_listed_and_retired(run: Run, small: Path, data:
     small.write_text("schema: 1\nid: small\n", encoding="utf-8")
     assert run("playbook", "publish", small).code != 0
     assert run("playbook", "retire", "small", "1.0.0").lines[0]["state"] == "retired"
+
+
+def test_columns_line_up_whatever_is_in_them(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    columns(("cue", "said", "why"), ("价格", "太贵了 ... 吧", "shown"), ("objection.price", "no", "held back: once"))
+    lines = capsys.readouterr().err.splitlines()
+    assert [cell_len(line[: line.index(word)]) for line, word in zip(lines, ("why", "sho", "hel"), strict=True)] == [
+        32
+    ] * 3
+
+
+def test_a_person_reads_what_would_change(run: Run, small: Path, data: Path) -> None:
+    other = small.with_name("other.yaml")
+    other.write_text(PLAYBOOK.replace("zero risk", "only for today").replace("version: 1.0.0", "version: 1.1.0"))
+    told = run("playbook", "diff", small, other, "--no-model", "--workers", 1).err
+    assert "+ gained  solar  " in told
+    assert "before: not asked for" in told
+    told = run("playbook", "backtest", small, "--no-model", "--workers", 1).err
+    assert "solar: 2 cards, " in told
+    assert "zero risk" in told
