@@ -61,7 +61,7 @@ class PlaybookError(UsageError):
 
     @property
     def all(self) -> tuple[PlaybookError, ...]:
-        """This and the others, line by line."""
+        """Itself and the others, line by line."""
         return tuple(sorted((self, *self.others), key=lambda error: error.line))
 
     def __str__(self) -> str:
