@@ -166,6 +166,7 @@ async def test_every_page_speaks_chinese(tmp_path):
 async def test_a_stranger_is_asked_for_a_token(tmp_path):
     async with running(settings(tmp_path, tokens=True)) as address, window(address) as browser:
         page = await browser.open("/calls")
+        await expect(by(page, "login").get_by_role("textbox")).to_be_focused()
         await by(page, "login").get_by_role("textbox").fill("boss-secret")
         await by(page, "login").get_by_role("button").click()
         await expect(by(page, "login")).to_have_count(0)

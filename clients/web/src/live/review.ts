@@ -36,9 +36,12 @@ export function useReview(callId: string) {
     report.value ??= await ready(() => api.report<Report>(callId));
   }
 
-  /** A token cannot travel in a media element's address, so then the file is fetched whole. */
+  /**
+   * The call stays `live` in the list until its recording is sealed; a media element asks for it only once.
+   * A token cannot travel in a media element's address, so then the file is fetched whole.
+   */
   async function loadAudio(): Promise<void> {
-    if (audioUrl.value) return;
+    if (audioUrl.value || (await api.call(callId)).state === "live") return;
     const url = api.audioUrl(callId);
     if (!token.value) {
       audioUrl.value = url;
