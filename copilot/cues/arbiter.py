@@ -4,7 +4,7 @@ Every cue that matches *asks*. Some requests are refused at once (shadow, duplic
 rest wait until nothing stands in their way, for at most ``hold_s``, and are then withheld for what stood there last.
 What cannot wait goes first: critical cards, then those about words that were just said, then vital ones, then priority,
 then who asked first. A *vital* card is about a rule or a step that must not be forgotten: ``reserve_per_min`` places of
-every minute are for such cards alone, and one waits as long as it would stay on the screen, for what it says stays true.
+every minute are for such cards alone, and one waits as long as it would stay on the screen: what it says stays true.
 
 Promises, for any stream of requests: never more than ``max_visible`` cards at once, never more than ``max_per_min``
 in any minute, of these never more than ``max_per_min - reserve_per_min`` (at least one) that are not vital, never two
