@@ -15,7 +15,7 @@ from copilot.events import Snippet
 from copilot.knowledge.index import Answer, Index, index_of
 from copilot.knowledge.snippet import snippet
 from copilot.language.normalise import normalise
-from copilot.playbook.documents import read_documents
+from copilot.playbook.documents import passages_of, read_texts
 from copilot.playbook.model import Knowledge, Passage
 from copilot.signals.examples import stretches
 from tests.knowledge.questions import EN, EN_NONE, ZH, ZH_NONE
@@ -57,7 +57,7 @@ def test_a_playbook_without_documents_has_no_index():
 )
 def test_real_questions_find_their_passage_and_others_none(folder, asked, unasked):
     encode = load_encoder(Settings()).encode
-    index = Index(read_documents(EXAMPLES / folder), encode)
+    index = Index(passages_of(read_texts(EXAMPLES / folder)), encode)
 
     def search(question: str) -> Answer:
         spans = stretches(normalise(question)) or ((0, len(question)),)
