@@ -1,6 +1,5 @@
 """The reference page is the code's, and complete."""
 
-import ast
 import re
 import runpy
 from pathlib import Path
@@ -9,6 +8,7 @@ import msgspec
 
 from copilot.playbook import model
 from copilot.playbook.reference import ERRORS, PARTS, reference
+from scripts.raised import raised_codes
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,16 +37,7 @@ def test_every_key_is_explained():
 
 
 def test_every_error_code_is_on_the_page():
-    raised = set()
-    for file in (ROOT / "copilot/playbook").glob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-                code = str(node.args[0].value)
-                if name == "PlaybookError":
-                    raised.add(code)
-                if name == "_fail":
-                    raised.add(f"playbook.{code}")
+    raised = {code for code in raised_codes(ROOT / "copilot/playbook") if code.startswith("playbook.")}
     assert raised == {code for code in ERRORS if re.fullmatch(r"playbook\.[a-z_]+", code)}
 
 
