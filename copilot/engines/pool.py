@@ -28,8 +28,6 @@ CROWDED_S: Final = 1.0
 RECENT_S: Final = 10.0
 REVISE_BELOW: Final = 0.35
 """Revisions are for idle workers: one call takes about a quarter of two cores."""
-HURRIED_MS: Final = 100
-"""A job that waited so long is read in the fastest way there is, so that those behind it wait less."""
 ALIKE_SAMPLES: Final = 4 * SAMPLE_RATE_HZ
 """Jobs whose audio differs by more do not share a batch: the longest sets the price for all."""
 
@@ -37,8 +35,7 @@ ALIKE_SAMPLES: Final = 4 * SAMPLE_RATE_HZ
 class AsrRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One stretch of 16 kHz mono speech to recognise; fields as in ``DecodeJob``.
 
-    ``utterance`` names what is recognised, over all calls; the readings of one utterance help each other. ``hurried``:
-    others wait, and time counts for more than the last word.
+    ``utterance`` names what is recognised, over all calls; the readings of one utterance help each other.
     """
 
     samples: Float32
@@ -47,7 +44,6 @@ class AsrRequest(msgspec.Struct, frozen=True, kw_only=True):
     hotwords: str = ""
     kind: Kind = "final"
     utterance: str = ""
-    hurried: bool = False
 
 
 class AsrModel(Protocol):
@@ -192,7 +188,7 @@ class Pool:
     def _work(self) -> None:
         while batch := self._take():
             started = self._clock.now()
-            hypotheses, error = self._transcribe(batch, started)
+            hypotheses, error = self._transcribe(batch)
             busy_ms = round((self._clock.now() - started) * 1000)
             done = _done(batch, started, busy_ms)
             with self._changed:
@@ -213,7 +209,7 @@ class Pool:
                     Decoded(
                         job_id=entry.job.job_id,
                         hypothesis=hypothesis and at_media_time(hypothesis, entry.job.start_ms),
-                        queue_ms=_waited_ms(entry, started),
+                        queue_ms=round((started - entry.queued_at) * 1000),
                         decode_ms=busy_ms,
                         error=error,
                     )
@@ -262,7 +258,7 @@ class Pool:
             self._live.popleft()
         return sum(busy_s for _, busy_s in self._live) / (RECENT_S * len(self._workers))
 
-    def _transcribe(self, batch: Sequence[_Entry], started: float) -> tuple[Sequence[Hypothesis | None], str]:
+    def _transcribe(self, batch: Sequence[_Entry]) -> tuple[Sequence[Hypothesis | None], str]:
         requests = [
             AsrRequest(
                 samples=entry.samples,
@@ -271,7 +267,6 @@ class Pool:
                 hotwords=entry.job.hotwords,
                 kind=entry.job.kind,
                 utterance=f"{entry.owner}/{entry.job.utterance_id}",
-                hurried=_waited_ms(entry, started) >= HURRIED_MS,
             )
             for entry in batch
         ]
@@ -305,14 +300,10 @@ def at_media_time(hypothesis: Hypothesis, start_ms: int) -> Hypothesis:
 def _done(batch: Sequence[_Entry], started: float, busy_ms: int) -> BatchDone:
     return BatchDone(
         kinds=tuple(entry.job.kind for entry in batch),
-        waits_ms=tuple(_waited_ms(entry, started) for entry in batch),
+        waits_ms=tuple(round((started - entry.queued_at) * 1000) for entry in batch),
         decode_ms=busy_ms,
         audio_ms=sum(len(entry.samples) for entry in batch) * 1000 // SAMPLE_RATE_HZ,
     )
-
-
-def _waited_ms(entry: _Entry, started: float) -> int:
-    return round((started - entry.queued_at) * 1000)
 
 
 def _replaces(fresh: _Entry, waiting: _Entry) -> bool:

@@ -6,9 +6,8 @@ and then the decoder loops. Hence a cap on tokens by duration and a second attem
 window with temperature fallback.
 
 An utterance is read several times while it grows. Each reading is the draft of the next (see ``drafting``), and the
-silence that fills the window of interims, and of whatever is hurried, is listened to once for all (see ``listening``).
-That is for processors and models that were made ready for it; all else is read by CTranslate2, several utterances
-together.
+silence that fills an interim's window is listened to once for all (see ``listening``). That is for processors and
+models that were made ready for it; all else is read by CTranslate2, several utterances together.
 """
 
 from __future__ import annotations
@@ -136,8 +135,9 @@ class Whisper:
     def _transcribe_short(self, short: Short, request: AsrRequest) -> Hypothesis:
         """One request, beginning with what its utterance's last reading said."""
         audio = normalise(request.samples)
-        is_brief = request.kind == "interim" or request.hurried
-        length = self._listened(short.listener, len(audio), is_brief=is_brief)
+        length = self._listened(short.listener, len(audio))
+        if request.kind != "interim":  # to be as exact as can be
+            length = self._window_ms(len(audio)) * SAMPLE_RATE_HZ // 1000
         heard = short.listener.listen(self._features(audio, length))
         encoded = ctranslate2.StorageView.from_array(heard.encoded)
         (language,) = self._languages([request], encoded)
@@ -193,16 +193,13 @@ class Whisper:
         to_cpu = len(self._settings.device_index) > 1
         return self._model.encode(ctranslate2.StorageView.from_array(np.ascontiguousarray(batch)), to_cpu=to_cpu)
 
-    def _listened(self, listener: Listener, samples: int, *, is_brief: bool = True) -> int:
-        """Samples to listen to: the whole window, to be as exact as can be; briefly the speech and a little after it.
-
-        A window longer than what is remembered of silence is always listened to as a whole.
-        """
+    def _listened(self, listener: Listener, samples: int) -> int:
+        """Samples to listen to: the speech and a little after it, or all of a window longer than what is remembered."""
         speech_ms = samples * 1000 // SAMPLE_RATE_HZ
         own_ms = -(-(speech_ms + LISTENED_MARGIN_MS) // LISTENED_STEP_MS) * LISTENED_STEP_MS
         window_ms = self._window_ms(samples)
         fits = window_ms <= listener.positions * POSITION_FRAMES * 10
-        return (own_ms if is_brief and fits else window_ms) * SAMPLE_RATE_HZ // 1000
+        return (own_ms if fits else window_ms) * SAMPLE_RATE_HZ // 1000
 
     def _features(self, samples: Float32, length: int) -> Float32:
         padded = np.zeros(length, np.float32)

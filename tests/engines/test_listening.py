@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from copilot.config import RecogniserSettings
-from copilot.engines.listening import Listened, Listener
+from copilot.engines.listening import Listener
 from copilot.engines.pool import AsrRequest
-from copilot.engines.whisper import Short, Whisper
+from copilot.engines.whisper import Whisper
 from copilot.errors import ModelError
 from tests.engines.speech import CHANNELS, MODELS, call, needs_models
 
@@ -27,16 +27,6 @@ def whisper() -> Whisper:
 def listener(whisper: Whisper) -> Listener:
     assert whisper._short is not None
     return whisper._short.listener
-
-
-class Counting(Listener):
-    """Knows how many frames (10 ms) it listened to last."""
-
-    frames = 0
-
-    def listen(self, features: np.ndarray) -> Listened:
-        self.frames = features.shape[1]
-        return super().listen(features)
 
 
 def said(number: int) -> np.ndarray:
@@ -85,18 +75,6 @@ def test_what_is_said_longer_than_silence_is_remembered_for_is_listened_to_as_a_
     assert whisper._listened(listener, 16_000 * 7 + 16) == 16_000 * 8 + 8_000
     (long,) = whisper.transcribe([AsrRequest(samples=call().samples(0, 5, 17), language="en")])
     assert len(long.text) > 60
-
-
-@pytest.mark.models
-@needs_models
-@pytest.mark.parametrize(
-    ("kind", "hurried", "brief"), [("interim", False, True), ("final", True, True), ("final", False, False)]
-)
-def test_finals_take_their_time_unless_they_are_hurried(whisper, listener, kind, hurried, brief):
-    request = AsrRequest(samples=said(1), language="en", kind=kind, hurried=hurried)
-    listens = Counting(listener._session)
-    Whisper(whisper._whisper, whisper._settings, Short(listens, whisper._short.decoder)).transcribe([request])
-    assert listens.frames * 160 == (whisper._listened(listener, len(said(1))) if brief else WINDOW_MS * 16)
 
 
 @pytest.mark.models

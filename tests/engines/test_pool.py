@@ -82,17 +82,6 @@ def test_words_are_placed_on_the_timeline_of_the_call():
     assert [(word.text, word.start_ms) for word in decoded.hypothesis.words] == [("w0", 10_000), ("w1", 10_500)]
 
 
-def test_who_had_to_wait_is_hurried():
-    desk = Desk()
-    desk.busy()
-    desk.submit(1)
-    desk.clock.advance(0.05)
-    desk.submit(2)
-    desk.clock.advance(0.05)
-    desk.finish(3)
-    assert [request.hurried for batch in desk.model.batches for request in batch] == [False, True, False]
-
-
 def test_what_becomes_final_goes_before_interims_in_the_order_it_is_due():
     desk = Desk()
     desk.busy()
